@@ -1,0 +1,49 @@
+package main
+
+import (
+	"context"
+	_ "embed"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+)
+
+//go:embed contract.yaml
+var benchContract []byte
+
+// startGateway does what an operator does: write the contract, serve it, import
+// the keys of the plan that the mode is about. The folder for the admin token is
+// one of the run's own, so that a gateway of the same user is left alone.
+func startGateway(ctx context.Context, b *bench, m mode, listen string) (*process, error) {
+	contract := filepath.Join(b.dir, "contract.yaml")
+	if err := os.WriteFile(contract, benchContract, 0o600); err != nil {
+		return nil, fmt.Errorf("failwell: %w", err)
+	}
+	admin, err := freeAddress(ctx)
+	if err != nil {
+		return nil, err
+	}
+	binary := filepath.Join(b.dir, "failwell")
+	env := []string{"HOME=" + b.dir, "XDG_RUNTIME_DIR=" + b.dir, "XDG_CONFIG_HOME=" + b.dir, "XDG_STATE_HOME=" + b.dir}
+	p, err := start(ctx, b.dir, "failwell", env, binary, "serve", "--contract", contract,
+		"--upstream", "http://"+b.upstream, "--listen", listen, "--admin", admin, "--store", "memory:")
+	if err != nil {
+		return nil, err
+	}
+	if err := p.accepts(ctx, admin); err != nil {
+		p.stop()
+		return nil, err
+	}
+	plan := "wide"
+	if m.rate == soonReached {
+		plan = "narrow"
+	}
+	load := exec.CommandContext(ctx, binary, "keys", "import", "--admin", "http://"+admin, "--plan", plan, b.keysFile)
+	load.Env = append(os.Environ(), env...)
+	if out, err := load.CombinedOutput(); err != nil {
+		p.stop()
+		return nil, fmt.Errorf("failwell keys import: %w: %s", err, out)
+	}
+	return p, nil
+}
