@@ -179,11 +179,11 @@ func (m *Memory) Close() error {
 }
 
 func (m *Memory) check(ctx context.Context, invalid error) error {
-	if m.closed.Load() {
-		return ErrClosed
-	}
 	if err := ctx.Err(); err != nil {
 		return fmt.Errorf("store: not started: %w", err)
+	}
+	if m.closed.Load() {
+		return ErrClosed
 	}
 	return invalid
 }

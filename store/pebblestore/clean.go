@@ -1,0 +1,104 @@
+package pebblestore
+
+import (
+	"errors"
+	"math"
+
+	"github.com/cockroachdb/pebble/v2"
+)
+
+const (
+	// cleanEvery writes, one of them reclaims up to cleanMax expired records:
+	// four for each that can be added, so that a backlog shrinks under load, in
+	// about as much time as a sync takes.
+	cleanEvery = 16
+	cleanMax   = 64
+)
+
+// cleanSometimes reclaims expired records when it is this call's turn. What goes
+// wrong here is not the caller's business: the record that stays is still
+// expired, and an engine that failed is found out by the next call.
+func (s *Store) cleanSometimes() {
+	if s.writes.Add(1)%cleanEvery != 0 {
+		return
+	}
+	now := s.opts.Clock().UnixMilli()
+	if s.due.Load() > now || !s.cleaning.TryLock() {
+		return
+	}
+	defer s.cleaning.Unlock()
+	if err := s.clean(now); err != nil {
+		s.opts.Logger.Warn("expired records were not reclaimed", "error", err)
+	}
+}
+
+// clean reclaims what the index shows from due on. due is raised out of the way
+// before the index is read: a deadline added meanwhile lowers it again, so that
+// none is lost between the two.
+func (s *Store) clean(now int64) (err error) {
+	defer rescue(&err, s.fail)
+	from := s.due.Swap(math.MaxInt64)
+	next := from // as long as the index was not read
+	defer func() { s.lowerDue(next) }()
+	it, err := s.db.NewIter(&pebble.IterOptions{
+		LowerBound: expiryKey(from, ""),
+		UpperBound: []byte{spaceExpiry + 1},
+	})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, it.Close()) }()
+	skipped := int64(math.MaxInt64)
+	done := 0
+	for valid := it.First(); valid; valid = it.Next() {
+		deadline, key, ok := splitExpiryKey(it.Key())
+		if !ok {
+			return errShortRecord
+		}
+		if deadline > now || done == cleanMax {
+			next = min(skipped, deadline)
+			return nil
+		}
+		done++
+		busy, err := s.reclaim(key, deadline)
+		if err != nil {
+			return err
+		}
+		if busy {
+			skipped = min(skipped, deadline)
+		}
+	}
+	if err := it.Error(); err != nil {
+		return err
+	}
+	next = skipped
+	return nil
+}
+
+// reclaim removes one record that the index says is due, unless its key is in
+// use, which is not worth a wait. It needs no sync: after a crash the record is
+// there again and as expired as before.
+func (s *Store) reclaim(key string, deadline int64) (busy bool, err error) {
+	stripe := s.stripe(key)
+	if !stripe.TryLock() {
+		return true, nil
+	}
+	defer stripe.Unlock()
+	h, err := s.header(key)
+	if err != nil {
+		return false, err
+	}
+	if h.version == 0 || h.deadline != deadline {
+		return false, nil // rewritten since the index was read
+	}
+	return false, s.erase(key, deadline, pebble.NoSync)
+}
+
+func (s *Store) lowerDue(deadline int64) {
+	for {
+		due := s.due.Load()
+		if due <= deadline || s.due.CompareAndSwap(due, deadline) {
+			return
+		}
+	}
+}

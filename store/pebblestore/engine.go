@@ -1,0 +1,115 @@
+package pebblestore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/cockroachdb/pebble/v2"
+
+	"github.com/failwell/failwell/store"
+)
+
+// begin starts a call; leave ends it if there was no error. Close waits for the
+// calls between the two.
+func (s *Store) begin(ctx context.Context, invalid error) error {
+	s.calls.RLock()
+	failed := s.failed.Load()
+	switch {
+	case ctx.Err() != nil:
+		invalid = fmt.Errorf("store: not started: %w", ctx.Err())
+	case s.closed:
+		invalid = store.ErrClosed
+	case invalid != nil:
+	case failed != nil:
+		invalid = *failed
+	default:
+		return nil
+	}
+	s.calls.RUnlock()
+	return invalid
+}
+
+func (s *Store) leave() { s.calls.RUnlock() }
+
+// Close implements store.Store. It writes out what is still in memory, so that
+// the next start has no log to replay.
+func (s *Store) Close() (err error) {
+	s.calls.Lock()
+	defer s.calls.Unlock()
+	if s.closed {
+		return nil
+	}
+	s.closed = true
+	defer rescue(&err, func(cause error) error { return fmt.Errorf("close store: %w", cause) })
+	if s.failed.Load() == nil {
+		err = s.db.Flush()
+	}
+	if err := errors.Join(err, s.db.Close()); err != nil {
+		return fmt.Errorf("close store: %w", err)
+	}
+	return nil
+}
+
+// fail makes an engine error the end of this store: what is on disk is sound,
+// but only a new start can tell what has reached it.
+func (s *Store) fail(cause error) error {
+	err := fmt.Errorf("%w: the disk failed, restart after repairing it: %w", store.ErrUnavailable, cause)
+	s.failed.CompareAndSwap(nil, &err)
+	return err
+}
+
+// header reads what a decision needs of a record. The caller holds the stripe.
+func (s *Store) header(key string) (header, error) {
+	b, closer, err := s.db.Get(recordKey(key))
+	if errors.Is(err, pebble.ErrNotFound) {
+		return header{}, nil
+	}
+	if err != nil {
+		return header{}, readFailed(err)
+	}
+	h, _, err := splitRecord(b)
+	if err := errors.Join(err, closer.Close()); err != nil {
+		return header{}, readFailed(err)
+	}
+	return h, nil
+}
+
+// commit writes a batch that was built with err, and waits for the disk if how
+// says so. The caller holds the stripes of its keys.
+func (s *Store) commit(b *pebble.Batch, err error, how *pebble.WriteOptions) error {
+	s.writing.Add(1)
+	defer s.writing.Add(-1)
+	if err == nil {
+		err = b.Commit(how)
+	}
+	if err == nil {
+		err = b.Close()
+	}
+	if err != nil {
+		return s.fail(err)
+	}
+	return nil
+}
+
+// erase removes a record and its place in the index.
+func (s *Store) erase(key string, deadline int64, how *pebble.WriteOptions) error {
+	b := s.db.NewBatch()
+	err := errors.Join(b.Delete(recordKey(key), nil), moveDeadline(b, key, deadline, 0))
+	return s.commit(b, err, how)
+}
+
+// moveDeadline has the index of deadlines follow a record.
+func moveDeadline(b *pebble.Batch, key string, before, after int64) error {
+	if before == after {
+		return nil
+	}
+	var err error
+	if before != 0 {
+		err = b.Delete(expiryKey(before, key), nil)
+	}
+	if after != 0 {
+		err = errors.Join(err, b.Set(expiryKey(after, key), nil, nil))
+	}
+	return err
+}

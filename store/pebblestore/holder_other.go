@@ -1,0 +1,5 @@
+//go:build !unix
+
+package pebblestore
+
+func lockHolder(string) string { return "another process" }

@@ -1,0 +1,80 @@
+package pebblestore
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+
+	"github.com/failwell/failwell/store"
+)
+
+// What the engine holds, by the first byte of the key:
+//
+//	m NAME            one fact about the store itself
+//	r KEY             version (8 bytes), deadline (8), value: a record
+//	x DEADLINE KEY    nothing: the index of deadlines, earliest first
+//
+// Numbers are big-endian, so that their order is that of bytes.
+const (
+	spaceMeta   = 'm'
+	spaceRecord = 'r'
+	spaceExpiry = 'x'
+
+	headerSize = 16
+)
+
+var errShortRecord = errors.New("a record shorter than its header")
+
+// header is what a decision needs of a record; a version of 0 means none.
+type header struct {
+	version  store.Version
+	deadline int64 // see store.Deadline
+}
+
+func (h header) live(now int64) bool {
+	return h.version != 0 && (h.deadline == 0 || now < h.deadline)
+}
+
+func ceilingKey() []byte { return []byte{spaceMeta, 'v', 'e', 'r', 's', 'i', 'o', 'n'} }
+
+func recordKey(key string) []byte {
+	return append(append(make([]byte, 0, 1+len(key)), spaceRecord), key...)
+}
+
+func expiryKey(deadline int64, key string) []byte {
+	b := append(make([]byte, 0, 9+len(key)), spaceExpiry)
+	b = binary.BigEndian.AppendUint64(b, uint64(deadline))
+	return append(b, key...)
+}
+
+func splitExpiryKey(b []byte) (deadline int64, key string, ok bool) {
+	if len(b) < 10 || b[0] != spaceExpiry {
+		return 0, "", false
+	}
+	return int64(binary.BigEndian.Uint64(b[1:])), string(b[9:]), true
+}
+
+func putHeader(b []byte, h header) {
+	binary.BigEndian.PutUint64(b, uint64(h.version))
+	binary.BigEndian.PutUint64(b[8:], uint64(h.deadline))
+}
+
+func splitRecord(b []byte) (h header, value []byte, err error) {
+	if len(b) < headerSize {
+		return header{}, nil, errShortRecord
+	}
+	h.version = store.Version(binary.BigEndian.Uint64(b))
+	h.deadline = int64(binary.BigEndian.Uint64(b[8:]))
+	return h, b[headerSize:], nil
+}
+
+// upperBound is the least key greater than all with the prefix, which is never
+// made of 0xff alone since it starts with a space's byte.
+func upperBound(prefix []byte) []byte {
+	end := bytes.Clone(prefix)
+	for end[len(end)-1] == 0xff {
+		end = end[:len(end)-1]
+	}
+	end[len(end)-1]++
+	return end
+}

@@ -1,0 +1,138 @@
+package pebblestore
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"hash/maphash"
+	"io/fs"
+	"path/filepath"
+	"syscall"
+
+	"github.com/cockroachdb/pebble/v2"
+	"github.com/cockroachdb/pebble/v2/bloom"
+	"github.com/cockroachdb/pebble/v2/vfs"
+)
+
+const (
+	// memTableBytes bounds what one flush writes, what a start after a crash
+	// replays, and what the log preallocates (1.1 times that). 64 writers of
+	// 512-byte records fill it in about 0.2 s.
+	memTableBytes = 16 << 20
+	// verifyBytes is how much data an opening store reads back in full, so that
+	// damage in a small store is found at once; a larger one is checked block by
+	// block as it is read, and by Verify.
+	verifyBytes = 16 << 20
+)
+
+// Open opens the store in dir, creating both as needed. Errors are of type
+// *OpenError and say what to do.
+func Open(dir string, opts Options) (*Store, error) {
+	full, err := filepath.Abs(dir)
+	if err != nil {
+		return nil, systemError(dir, err)
+	}
+	// One directory has one name, or the lock against a second store of this
+	// same process would not work.
+	if resolved, err := filepath.EvalSymlinks(full); err == nil {
+		full = resolved
+	}
+	return open(vfs.Default, full, opts)
+}
+
+func open(files vfs.FS, dir string, opts Options) (*Store, error) {
+	opts = opts.withDefaults()
+	if err := prepare(files, dir); err != nil {
+		return nil, err
+	}
+	held, err := lock(files, dir)
+	if err != nil {
+		return nil, err
+	}
+	// The engine takes a reference of its own; this one ends with open.
+	s, err := openLocked(files, dir, held, opts)
+	if closeErr := held.Close(); closeErr != nil && err == nil {
+		return nil, errors.Join(systemError(dir, closeErr), s.Close())
+	}
+	return s, err
+}
+
+func openLocked(files vfs.FS, dir string, held *pebble.Lock, opts Options) (_ *Store, err error) {
+	log := engineLog{opts.Logger}
+	defer rescue(&err, func(cause error) error { return openFailed(dir, cause) })
+	cache := pebble.NewCache(opts.CacheBytes)
+	defer cache.Unref()
+	config := &pebble.Options{
+		FS:                          files,
+		Lock:                        held,
+		Cache:                       cache,
+		Logger:                      log,
+		EventListener:               log.listener(),
+		FormatMajorVersion:          pebble.FormatValueSeparation,
+		MemTableSize:                memTableBytes,
+		MemTableStopWritesThreshold: 4,
+		L0CompactionThreshold:       4,
+		L0StopWritesThreshold:       24,
+	}
+	config.Experimental.FileCacheShards = 2
+	for i := range config.Levels {
+		// Most insertions ask for a key that is not there: 10 bits each spare
+		// 99 % of the reads that would find nothing.
+		config.Levels[i].FilterPolicy = bloom.FilterPolicy(10)
+	}
+	db, err := pebble.Open(dir, config)
+	if err != nil {
+		return nil, openFailed(dir, err)
+	}
+	s := &Store{
+		db:    db,
+		opts:  opts,
+		seed:  maphash.MakeSeed(),
+		write: pebble.Sync,
+		space: space{files: files, dir: dir, reserve: opts.ReserveBytes},
+	}
+	if opts.NoSync {
+		s.write = pebble.NoSync
+	}
+	s.sequence.persist = func(ceiling uint64) error {
+		return db.Set(ceilingKey(), binary.BigEndian.AppendUint64(nil, ceiling), s.write)
+	}
+	s.due.Store(1)
+	if err := s.recover(); err != nil {
+		return nil, errors.Join(openFailed(dir, err), db.Close())
+	}
+	return s, nil
+}
+
+// recover reads what an opened store goes on from.
+func (s *Store) recover() error {
+	if err := s.sequence.load(s.db); err != nil {
+		return err
+	}
+	total := s.db.Metrics().Total()
+	if total.TablesSize > verifyBytes {
+		return nil
+	}
+	return s.readAll(context.Background())
+}
+
+// openFailed sorts the engine's errors: what the system refuses is not damage,
+// all else is. An interrupted creation is finished by the engine itself.
+func openFailed(dir string, err error) error {
+	missing := errors.Is(err, fs.ErrNotExist)
+	if _, ok := errors.AsType[syscall.Errno](err); ok && !missing && !pebble.IsCorruptionError(err) {
+		return systemError(dir, err)
+	}
+	return corruptError(dir, err)
+}
+
+// rescue turns the panic of a fatal engine error into an error.
+func rescue(err *error, wrap func(error) error) {
+	switch cause := recover().(type) {
+	case nil:
+	case fatalError:
+		*err = wrap(cause)
+	default:
+		panic(cause)
+	}
+}

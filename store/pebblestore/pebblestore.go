@@ -1,0 +1,205 @@
+// Package pebblestore keeps a store.Store in a directory of the local disk, in
+// a Pebble database. It needs no server and belongs to one process at a time.
+//
+// A write is on disk when Swap or Delete returns; concurrent writers share the
+// disk's syncs. Readers never see a record that a crash could take back.
+package pebblestore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"hash/maphash"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/cockroachdb/pebble/v2"
+
+	"github.com/failwell/failwell/store"
+)
+
+// stripeCount is the number of locks the keys share. 64 writers of different
+// keys meet on one of 4096 in about half of all rounds, and then two of them
+// take turns; a lock is 24 bytes.
+const stripeCount = 4096
+
+// Store is a store in a directory. It implements store.Store; Open makes one.
+type Store struct {
+	db       *pebble.DB
+	opts     Options
+	write    *pebble.WriteOptions
+	sequence sequence
+	space    space
+	seed     maphash.Seed
+	// A writer holds its key's stripe from the look at the present version until
+	// its write is durable, and readers of the key wait for that.
+	stripes [stripeCount]sync.RWMutex
+	writing atomic.Int64 // writes that may be visible and are not yet durable
+
+	calls  sync.RWMutex // held for reading by every call, for writing by Close
+	closed bool
+	failed atomic.Pointer[error] // why the engine gave up
+
+	cleaning sync.Mutex
+	due      atomic.Int64 // no deadline in the index is earlier
+	writes   atomic.Uint64
+}
+
+var _ store.Store = (*Store)(nil)
+
+// Get implements store.Store.
+func (s *Store) Get(ctx context.Context, key string) (store.Record, error) {
+	if err := s.begin(ctx, store.CheckKey(key)); err != nil {
+		return store.Record{}, err
+	}
+	defer s.leave()
+	stripe := s.stripe(key)
+	stripe.RLock()
+	defer stripe.RUnlock()
+	b, closer, err := s.db.Get(recordKey(key))
+	if errors.Is(err, pebble.ErrNotFound) {
+		return store.Record{}, store.ErrAbsent
+	}
+	if err != nil {
+		return store.Record{}, readFailed(err)
+	}
+	h, value, err := splitRecord(b)
+	var r store.Record
+	live := false
+	if err == nil {
+		if live = h.live(s.nowFor(h.deadline)); live {
+			r = record(key, h, value)
+		}
+	}
+	if err := errors.Join(err, closer.Close()); err != nil {
+		return store.Record{}, readFailed(err)
+	}
+	if !live {
+		return store.Record{}, store.ErrAbsent
+	}
+	return r, nil
+}
+
+// Swap implements store.Store.
+func (s *Store) Swap(ctx context.Context, key string, old store.Version, value []byte, ttl time.Duration) (store.Version, error) {
+	if err := s.begin(ctx, store.CheckSwap(key, value, ttl)); err != nil {
+		return 0, err
+	}
+	defer s.leave()
+	if err := s.space.admit(len(key) + len(value)); err != nil {
+		return 0, err
+	}
+	version, err := s.swap(key, old, value, ttl)
+	if err != nil {
+		return 0, err
+	}
+	s.cleanSometimes()
+	return version, nil
+}
+
+func (s *Store) swap(key string, old store.Version, value []byte, ttl time.Duration) (_ store.Version, err error) {
+	defer rescue(&err, s.fail)
+	stripe := s.stripe(key)
+	stripe.Lock()
+	defer stripe.Unlock()
+	before, err := s.header(key)
+	if err != nil {
+		return 0, err
+	}
+	var present store.Version
+	if before.live(s.nowFor(before.deadline)) {
+		present = before.version
+	}
+	if present != old {
+		return 0, store.ErrConflict
+	}
+	after := header{}
+	if ttl != 0 {
+		after.deadline = store.Deadline(s.opts.Clock(), ttl)
+	}
+	if after.version, err = s.sequence.next(); err != nil {
+		return 0, s.fail(err)
+	}
+	b := s.db.NewBatch()
+	op := b.SetDeferred(1+len(key), headerSize+len(value))
+	op.Key[0] = spaceRecord
+	copy(op.Key[1:], key)
+	putHeader(op.Value, after)
+	copy(op.Value[headerSize:], value)
+	err = errors.Join(op.Finish(), moveDeadline(b, key, before.deadline, after.deadline))
+	if err = s.commit(b, err, s.write); err != nil {
+		return 0, err
+	}
+	if after.deadline != 0 {
+		s.lowerDue(after.deadline)
+	}
+	return after.version, nil
+}
+
+// Delete implements store.Store.
+func (s *Store) Delete(ctx context.Context, key string, old store.Version) error {
+	if err := s.begin(ctx, store.CheckKey(key)); err != nil {
+		return err
+	}
+	defer s.leave()
+	if err := s.space.admit(len(key)); err != nil {
+		return err
+	}
+	if err := s.remove(key, old); err != nil {
+		return err
+	}
+	s.cleanSometimes()
+	return nil
+}
+
+func (s *Store) remove(key string, old store.Version) (err error) {
+	defer rescue(&err, s.fail)
+	stripe := s.stripe(key)
+	stripe.Lock()
+	defer stripe.Unlock()
+	before, err := s.header(key)
+	switch {
+	case err != nil:
+		return err
+	case !before.live(s.nowFor(before.deadline)):
+		return store.ErrAbsent
+	case before.version != old:
+		return store.ErrConflict
+	}
+	return s.erase(key, before.deadline, s.write)
+}
+
+// Now implements store.Store.
+func (s *Store) Now(ctx context.Context) (time.Time, error) {
+	if err := s.begin(ctx, nil); err != nil {
+		return time.Time{}, err
+	}
+	defer s.leave()
+	return s.opts.Clock(), nil
+}
+
+func (s *Store) stripe(key string) *sync.RWMutex {
+	return &s.stripes[maphash.String(s.seed, key)%stripeCount]
+}
+
+// nowFor spares records without a deadline the reading of the clock.
+func (s *Store) nowFor(deadline int64) int64 {
+	if deadline == 0 {
+		return 0
+	}
+	return s.opts.Clock().UnixMilli()
+}
+
+func record(key string, h header, value []byte) store.Record {
+	return store.Record{
+		Key: key, Value: append([]byte{}, value...), Version: h.version, Expires: store.Expires(h.deadline),
+	}
+}
+
+func readFailed(err error) error {
+	if pebble.IsCorruptionError(err) || errors.Is(err, errShortRecord) {
+		return fmt.Errorf("%w: %w: %w", store.ErrUnavailable, ErrCorrupt, err)
+	}
+	return fmt.Errorf("%w: %w", store.ErrUnavailable, err)
+}
