@@ -1,0 +1,109 @@
+// Package admission decides whether a call may go in: who makes it, what the
+// key and the plan allow, and whether the limits have room. It works on a plain
+// [Call] and knows nothing of HTTP libraries; a front end turns requests into
+// calls and verdicts into responses.
+package admission
+
+import (
+	"time"
+
+	"github.com/failwell/failwell/contract"
+	"github.com/failwell/failwell/contract/condition"
+)
+
+// Call is what a decision needs to know of a request.
+type Call struct {
+	// Operation is the contract's operation that the request matched; nil when
+	// the contract lists none and lets everything through.
+	Operation *contract.Operation
+	// Credential is the key as sent, without the scheme's prefix; "" when none was sent.
+	Credential string
+	// Misplaced says that something stood where the key belongs but was no
+	// key, for example another authentication scheme.
+	Misplaced bool
+	// Source identifies where the call comes from (an address without a port);
+	// failing authentication is throttled per source. "" is never throttled.
+	Source string
+}
+
+// Verdict is the decision on a call. The zero Verdict is a refusal.
+type Verdict struct {
+	Admitted bool
+	// Condition says why a call was refused.
+	Condition condition.Condition
+	// Facts are public facts about the refusal, by the names in docs/contract.md.
+	Facts []contract.Value
+	// RetryAfter is how long to wait before the call has a chance, exact.
+	RetryAfter    time.Duration
+	HasRetryAfter bool
+
+	// Key and Account are set as soon as they are proven. They are shared and
+	// must not be changed.
+	Key     *Key
+	Account *Account
+	// Plan is the account's plan; nil for public operations.
+	Plan *contract.Plan
+	// Limit is the binding rate limit, for headers; the zero value when the
+	// call touches none.
+	Limit LimitState
+}
+
+// LimitState is what one limit looks like after a decision.
+type LimitState struct {
+	// Rate is the limit's rule; nil when no limit was touched.
+	Rate *contract.Rate
+	// Remaining calls of cost 1 that would be admitted now.
+	Remaining int64
+	// Reset is the instant at which all of the limit is free again if no call
+	// comes before. It does not move without traffic.
+	Reset time.Time
+}
+
+// KeyState is the life of a key.
+type KeyState string
+
+// The states. A key past its Expires is expired whatever its state says.
+const (
+	KeyActive      KeyState = "active"
+	KeyRevoked     KeyState = "revoked"
+	KeyDeactivated KeyState = "deactivated"
+)
+
+// Key is a credential as it is kept: never the secret itself.
+type Key struct {
+	// ID identifies the key in lists and logs.
+	ID string `json:"id"`
+	// Start is the beginning of the key, kept so that people recognise it.
+	Start string `json:"start"`
+	// Name was given by whoever made the key.
+	Name        string   `json:"name,omitempty"`
+	Account     string   `json:"account"`
+	Environment string   `json:"environment,omitempty"`
+	Permissions []string `json:"permissions,omitempty"`
+	State       KeyState `json:"state"`
+	// Imported keys have a form of their own and no checksum.
+	Imported bool      `json:"imported,omitempty"`
+	Created  time.Time `json:"created"`
+	// Expires is zero for a key without an end.
+	Expires time.Time `json:"expires,omitzero"`
+	Revoked time.Time `json:"revoked,omitzero"`
+}
+
+// AccountState is the standing of an account.
+type AccountState string
+
+// The states of an account.
+const (
+	AccountActive    AccountState = "active"
+	AccountSuspended AccountState = "suspended"
+	// AccountUnpaid gets payment_required.
+	AccountUnpaid AccountState = "unpaid"
+)
+
+// Account is who pays.
+type Account struct {
+	ID    string       `json:"id"`
+	Name  string       `json:"name,omitempty"`
+	Plan  string       `json:"plan,omitempty"`
+	State AccountState `json:"state"`
+}

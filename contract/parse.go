@@ -1,0 +1,138 @@
+package contract
+
+import (
+	"bytes"
+	"fmt"
+	"io/fs"
+	"path"
+
+	"go.yaml.in/yaml/v4"
+)
+
+// Source is where a contract is read from.
+type Source struct {
+	// Name of the file, for messages and for finding files beside it.
+	Name string
+	Data []byte
+	// Files holds the files that the contract refers to; nil when it may not
+	// refer to any.
+	Files fs.FS
+	// OpenAPI turns an OpenAPI document into operations. Nil: a contract that
+	// refers to one is refused. Package contract/openapi has one.
+	OpenAPI func(name string, document []byte) ([]*Operation, error)
+}
+
+// maxFile bounds a contract file in bytes.
+const maxFile = 8 << 20
+
+// Parse reads a contract and checks that it keeps what it promises. The error
+// is [Faults] and lists everything that is wrong.
+func Parse(name string, data []byte) (*Contract, error) {
+	return Source{Name: name, Data: data}.Parse()
+}
+
+// MustParse is [Parse] for contracts that are part of a program; it panics
+// with the faults.
+func MustParse(data []byte) *Contract {
+	c, err := Parse("contract.yaml", data)
+	if err != nil {
+		panic(err)
+	}
+	return c
+}
+
+// Parse reads the contract at the source.
+func (s Source) Parse() (*Contract, error) {
+	p := &parser{file: s.Name}
+	top := Position{File: s.Name, Line: 1}
+	if len(s.Data) > maxFile {
+		p.fault(top, "split it or shorten it", "the contract is longer than 8 MiB")
+		return nil, p.sorted()
+	}
+	var root yaml.Node
+	if err := yaml.NewDecoder(bytes.NewReader(s.Data)).Decode(&root); err != nil {
+		p.fault(top, "check indentation and quotes", "not YAML: %v", err)
+		return nil, p.sorted()
+	}
+	if len(root.Content) != 1 {
+		p.fault(top, "start with \"failwell: 1\"", "the contract is empty")
+		return nil, p.sorted()
+	}
+	if cyclic(&root, map[*yaml.Node]bool{}, new(int)) {
+		p.fault(top, "write the values out", "the contract refers to itself or expands without end")
+		return nil, p.sorted()
+	}
+	var d document
+	documentSection().parse(p, root.Content[0], &d)
+	c := &d.Contract
+	c.File = s.Name
+	s.importOperations(p, c)
+	p.settle(c)
+	if len(p.faults) == 0 {
+		p.validate(c)
+	}
+	if err := p.sorted(); err != nil {
+		return nil, err
+	}
+	return c, nil
+}
+
+// maxNodes bounds what aliases may expand to.
+const maxNodes = 1 << 20
+
+func cyclic(n *yaml.Node, above map[*yaml.Node]bool, count *int) bool {
+	*count++
+	if above[n] || *count > maxNodes {
+		return true
+	}
+	above[n] = true
+	defer delete(above, n)
+	if n.Alias != nil && cyclic(n.Alias, above, count) {
+		return true
+	}
+	for _, child := range n.Content {
+		if cyclic(child, above, count) {
+			return true
+		}
+	}
+	return false
+}
+
+func (s Source) importOperations(p *parser, c *Contract) {
+	if c.OpenAPI == "" {
+		return
+	}
+	at := Position{File: s.Name, Line: 1}
+	if s.OpenAPI == nil || s.Files == nil {
+		p.fault(at, "load the contract from a file", "openapi: %s cannot be read here", c.OpenAPI)
+		return
+	}
+	data, err := fs.ReadFile(s.Files, path.Clean(c.OpenAPI))
+	if err != nil {
+		p.fault(at, "paths are relative to the contract", "openapi: %v", err)
+		return
+	}
+	operations, err := s.OpenAPI(c.OpenAPI, data)
+	if err != nil {
+		p.fault(at, "", "openapi: %v", err)
+		return
+	}
+	own := map[string]bool{}
+	for _, o := range c.Operations {
+		own[o.Method+" "+o.Path] = true
+	}
+	for _, o := range operations {
+		if !own[o.Method+" "+o.Path] { // the contract's own word wins
+			c.Operations = append(c.Operations, o)
+		}
+	}
+}
+
+// ReadFrom parses the contract in a file of files.
+func ReadFrom(files fs.FS, name string, openapi func(string, []byte) ([]*Operation, error)) (*Contract, error) {
+	data, err := fs.ReadFile(files, name)
+	if err != nil {
+		return nil, fmt.Errorf("contract: %w", err)
+	}
+	return Source{Name: name, Data: data, Files: files, OpenAPI: openapi}.Parse()
+}
