@@ -11,7 +11,7 @@ files() { git ls-files -co --exclude-standard -z -- "$@" ':!scripts/tree.sh'; }
 forbid() {
   local why=$1 pattern=$2 found
   shift 2
-  found=$(files "$@" | xargs -0 -r grep -InE -s -- "$pattern" | cut -c 1-200)
+  found=$(files "$@" | xargs -0 -r grep -HInE -s -- "$pattern" | cut -c 1-200)
   [ -n "$found" ] || return 0
   printf '%s\n' "$found" | sed "s|\$|   <- $why|"
   status=1
@@ -23,7 +23,7 @@ forbid 'an unresolved merge' '^(<<<<<<<|>>>>>>>) '
 forbid 'a private key; make one at run time' 'BEGIN [A-Z ]*PRIVATE KEY'
 forbid 'unfinished work; finish it, or say it in docs/rough-edges.md' '\b(TODO|FIXME|XXX|HACK)\b' '*.go' '*.sh' '*.yaml' '*.yml' Makefile
 forbid 'a skipped test; make it run, or remove it' '\b[tb]\.(Skip|Skipf|SkipNow)\(' '*_test.go'
-forbid 'white space at the end of a line' '[[:blank:]]+$' '*.go' '*.sh' '*.yaml' '*.yml' '*.md' '*.html' '*.css' '*.js' '*.ts' '*.py' Makefile ':!**/testdata/**'
+forbid 'white space at the end of a line' '[[:blank:]]+$' '*.go' '*.sh' '*.yaml' '*.yml' '*.md' '*.html' '*.css' '*.js' '*.ts' '*.py' Makefile ':(exclude,glob)**/testdata/**'
 
 # Big files make every clone slow, and are mostly there by accident.
 while IFS= read -r -d '' file; do
