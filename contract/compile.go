@@ -221,6 +221,7 @@ func (c *compiler) sequence(o op, n *node) (op, bool, error) {
 		if n.kind == kindText && sub.kind == kindLiteral && outer == escapeJSON && keep && len(sub.lit) > 1 && sub.lit[0] == '"' {
 			sub.lit = sub.lit[1 : len(sub.lit)-1] // a constant inside a text has no quotes of its own
 		}
+		sub.optional = sub.optional || n.kind == kindText && n.optional
 		if keep {
 			o.ops = append(o.ops, sub)
 		}

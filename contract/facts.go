@@ -2,6 +2,7 @@ package contract
 
 import (
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -17,73 +18,77 @@ const (
 	factIssue      = "issue"
 )
 
-// fact returns the value of a declared parameter: given under its own name,
-// given under the name of the fact that fills it, or known of the failure.
-func fact(f *Failure, x *Param) (any, bool) {
-	for i := range f.Params {
-		if f.Params[i].Name == x.Name {
-			return f.Params[i].Data, true
-		}
+// given returns the value of a declared parameter as it was put into the
+// failure: under its own name, or under the name of the fact that fills it.
+func given(f *Failure, x *Param) (any, bool) {
+	if data, ok := f.Param(x.Name); ok || x.From == x.Name {
+		return data, ok
 	}
-	if x.From == x.Name {
-		return builtinFact(f, x.From)
-	}
-	for i := range f.Params {
-		if f.Params[i].Name == x.From {
-			return f.Params[i].Data, true
-		}
-	}
-	return builtinFact(f, x.From)
+	return f.Param(x.From)
 }
 
-func builtinFact(f *Failure, name string) (any, bool) {
+// hasBuiltin reports whether the failure has a fact by itself.
+func hasBuiltin(f *Failure, name string) bool {
 	switch name {
 	case factRequestID:
-		return f.RequestID, f.RequestID != ""
+		return f.RequestID != ""
 	case factRetryAfter:
-		return f.RetryAfter, f.HasRetryAfter
+		return f.HasRetryAfter
 	case factField:
-		if len(f.Fields) > 0 && len(f.Fields[0].Path) > 0 {
-			return f.Fields[0].Name(), true
-		}
+		return len(f.Fields) > 0 && len(f.Fields[0].Path) > 0
 	case factIssue:
-		if len(f.Fields) > 0 && f.Fields[0].Message != "" {
-			return f.Fields[0].Message, true
-		}
+		return len(f.Fields) > 0 && f.Fields[0].Message != ""
 	}
-	return nil, false
+	return false
 }
 
-// hasFact and appendFact serve messages: a name is a parameter, with or
-// without "params." before it, or a fact.
+// builtin writes such a fact.
+func (r *renderer) builtin(dst []byte, x *Param, name string) []byte {
+	f := r.f
+	switch name {
+	case factRequestID:
+		dst = r.esc.append(r.quote(dst), x.Prefix)
+		return r.quote(r.esc.append(dst, f.RequestID))
+	case factRetryAfter:
+		return r.wait(dst, x, f.RetryAfter)
+	case factField:
+		return r.dotted(dst, &f.Fields[0])
+	default:
+		return r.string(dst, f.Fields[0].Message)
+	}
+}
+
+// param writes a declared parameter; said is false when nothing fills it.
+func (r *renderer) param(dst []byte, x *Param) (out []byte, said bool) {
+	if data, ok := given(r.f, x); ok {
+		return r.data(dst, x, data), true
+	}
+	if hasBuiltin(r.f, x.From) {
+		return r.builtin(dst, x, x.From), true
+	}
+	return dst, false
+}
+
+// Messages name parameters, with or without "params." before them, or facts.
+
+func declared(f *Failure, name string) *Param {
+	if f.Code == nil {
+		return nil
+	}
+	return f.Code.param(strings.TrimPrefix(name, "params."))
+}
+
 func hasFact(f *Failure, name string) bool {
 	switch name {
 	case factStatus, factCode, factMessage:
 		return true
 	}
-	_, _, ok := namedFact(f, name)
-	return ok
-}
-
-var plainParam Param
-
-func namedFact(f *Failure, name string) (any, *Param, bool) {
-	if len(name) > 7 && name[:7] == "params." {
-		name = name[7:]
+	if x := declared(f, name); x != nil {
+		_, ok := given(f, x)
+		return ok || hasBuiltin(f, x.From)
 	}
-	if f.Code != nil {
-		for _, x := range f.Code.Params {
-			if x.Name == name {
-				data, ok := fact(f, x)
-				return data, x, ok
-			}
-		}
-	}
-	if data, ok := f.Param(name); ok {
-		return data, &plainParam, true
-	}
-	data, ok := builtinFact(f, name)
-	return data, &plainParam, ok
+	_, ok := f.Param(name)
+	return ok || hasBuiltin(f, name)
 }
 
 func appendFact(dst []byte, f *Failure, name string, esc escape) []byte {
@@ -98,22 +103,35 @@ func appendFact(dst []byte, f *Failure, name string, esc escape) []byte {
 	case factMessage:
 		return esc.append(dst, f.Message)
 	}
-	data, x, ok := namedFact(f, name)
-	if !ok {
-		return dst
-	}
-	switch v := data.(type) {
-	case string:
-		return esc.append(dst, v)
-	case time.Time:
-		// People read instants in one form, whatever the member beside them has.
-		return v.UTC().AppendFormat(dst, "2006-01-02T15:04:05Z")
+	plain := Param{Name: name, From: name}
+	x := declared(f, name)
+	if x == nil {
+		x = &plain
 	}
 	r := renderer{f: f, esc: escapeNone}
 	before := len(dst)
-	dst = r.data(dst, x, data)
+	if data, ok := given(f, x); !ok {
+		if hasBuiltin(f, x.From) {
+			dst = r.builtin(dst, x, x.From)
+		}
+	} else if at, isTime := data.(time.Time); isTime {
+		// People read instants in one form, whatever the member beside them has.
+		dst = r.instant(dst, at, RFC3339)
+	} else {
+		dst = r.data(dst, x, data)
+	}
+	return escapeTail(dst, before, esc)
+}
+
+// escapeTail escapes what was written since before; most values need nothing.
+func escapeTail(dst []byte, before int, esc escape) []byte {
 	if esc == escapeNone {
 		return dst
 	}
-	return esc.append(dst[:before], string(dst[before:]))
+	for _, b := range dst[before:] {
+		if b < 0x20 || b >= 0x7f || b == '"' || b == '\\' || b == '&' || b == '<' || b == '>' {
+			return esc.append(dst[:before], string(dst[before:]))
+		}
+	}
+	return dst
 }

@@ -466,3 +466,8 @@ func isXML(mediaType string) bool {
 	base, _, _ := strings.Cut(mediaType, ";")
 	return strings.HasSuffix(base, "/xml") || strings.HasSuffix(base, "+xml")
 }
+
+// jsonNumber reports whether s is a JSON number.
+func jsonNumber(s string) bool {
+	return s != "" && (s[0] == '-' || s[0] >= '0' && s[0] <= '9') && json.Valid([]byte(s))
+}

@@ -92,12 +92,11 @@ func (r *renderer) value(dst []byte, o *op, field *FieldError) (out []byte, said
 func (r *renderer) text(dst []byte, o *op, field *FieldError) ([]byte, bool) {
 	start := len(dst)
 	dst = r.quote(dst)
-	inner := renderer{contract: r.contract, f: r.f, esc: r.esc, status: r.status}
 	for i := range o.ops {
 		part := &o.ops[i]
 		before := len(dst)
 		var said bool
-		dst, said = inner.value(dst, part, field)
+		dst, said = r.value(dst, part, field)
 		if !said && o.optional {
 			return dst[:start], false
 		}
@@ -228,8 +227,9 @@ func (r *renderer) slot(dst []byte, o *op, field *FieldError) ([]byte, bool) {
 		}
 		return r.dotted(dst, &f.Fields[0]), true
 	case slotParam:
-		if data, ok := fact(f, o.param); ok {
-			return r.data(dst, o.param, data), true
+		out, said := r.param(dst, o.param)
+		if said {
+			return out, true
 		}
 		return r.absent(dst, o)
 	case slotParams:
@@ -297,12 +297,13 @@ func (r *renderer) params(dst []byte, o *op) ([]byte, bool) {
 	start := len(dst)
 	dst = append(dst, '{')
 	for _, x := range o.params {
-		data, ok := fact(r.f, x)
-		if !ok {
+		before := len(dst)
+		value, said := r.param(append(appendString(dst, x.Name), ':'), x)
+		if !said {
+			dst = dst[:before]
 			continue
 		}
-		dst = append(appendString(dst, x.Name), ':')
-		dst = append(r.data(dst, x, data), ',')
+		dst = append(value, ',')
 	}
 	return r.close(dst, start, '}', o.optional)
 }
@@ -329,10 +330,7 @@ func (r *renderer) data(dst []byte, x *Param, data any) []byte {
 	case time.Time:
 		return r.instant(dst, v, x.Format)
 	case time.Duration:
-		if x.Format == DeltaMillis {
-			return strconv.AppendInt(dst, ceil(v, time.Millisecond), 10)
-		}
-		return strconv.AppendInt(dst, ceil(v, time.Second), 10)
+		return r.wait(dst, x, v)
 	case json.RawMessage:
 		return append(dst, v...)
 	case condition.Condition:
@@ -343,6 +341,13 @@ func (r *renderer) data(dst []byte, x *Param, data any) []byte {
 		return append(dst, "null"...)
 	}
 	return append(dst, raw...)
+}
+
+func (r *renderer) wait(dst []byte, x *Param, d time.Duration) []byte {
+	if x.Format == DeltaMillis {
+		return strconv.AppendInt(dst, ceil(d, time.Millisecond), 10)
+	}
+	return strconv.AppendInt(dst, ceil(d, time.Second), 10)
 }
 
 func appendFloat(dst []byte, v float64) []byte {
