@@ -42,11 +42,14 @@ type compiler struct {
 	code *Code
 	// placed are parameters with a slot of their own; $params leaves them out.
 	placed map[string]bool
+	// lists: the envelope lists field errors, so that parameters that stand
+	// for one of them are only read, never written beside the list.
+	lists  bool
 	escape escape
 }
 
 func compile(code *Code, e *Envelope) (*program, error) {
-	c := compiler{code: code, placed: map[string]bool{}, escape: escapeJSON}
+	c := compiler{code: code, placed: map[string]bool{}, lists: e.Carries("fields"), escape: escapeJSON}
 	e.walk(func(n *node) {
 		if n.kind == kindSlot && n.slot == slotParam {
 			c.placed[n.param] = true
@@ -178,7 +181,7 @@ func (c *compiler) slot(o op, n *node) (op, bool, error) {
 		}
 	case slotParams:
 		for _, x := range c.code.Params {
-			if !c.placed[x.Name] {
+			if !c.placed[x.Name] && !(c.lists && (x.From == factField || x.From == factIssue)) {
 				o.params = append(o.params, x)
 			}
 		}

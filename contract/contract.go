@@ -27,6 +27,9 @@ type Contract struct {
 	Envelopes []*Envelope
 	// Codes is the catalogue in file order.
 	Codes []*Code
+	// Friendly is what end users may be told of a failure whose code has no
+	// text of its own, or is unknown; tried in order like a code's messages.
+	Friendly []*Text
 	// OpenCodes says that the API may send codes that the catalogue lacks.
 	OpenCodes bool
 	// Statuses is the API's own status table, in file order.

@@ -97,7 +97,7 @@ func (c *Contract) decodeEnvelope(r Response, now time.Time) (Failure, bool) {
 			continue
 		}
 		found := c.identify(m, e, r)
-		if best != nil && (code != nil && found == nil || (code != nil) == (found != nil) && m.exact <= best.exact) {
+		if best != nil && !better(m, found, e, best, code, used) {
 			continue
 		}
 		best, used, code = m, e, found
@@ -108,6 +108,22 @@ func (c *Contract) decodeEnvelope(r Response, now time.Time) (Failure, bool) {
 	f := c.interpret(best, code, r, now)
 	f.Envelope = used.Name
 	return f, true
+}
+
+// better compares two envelopes that both match a body: one that leads to a
+// code of the catalogue, then one that is that code's own, then the one that
+// explains more of the body.
+func better(m *match, code *Code, e *Envelope, best *match, bestCode *Code, used *Envelope) bool {
+	if (code != nil) != (bestCode != nil) {
+		return code != nil
+	}
+	if code != nil {
+		own, bestOwn := code.Envelope == e, bestCode.Envelope == used
+		if own != bestOwn {
+			return own
+		}
+	}
+	return m.exact > best.exact
 }
 
 func (e *Envelope) escape() escape {

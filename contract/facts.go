@@ -80,8 +80,10 @@ func declared(f *Failure, name string) *Param {
 
 func hasFact(f *Failure, name string) bool {
 	switch name {
-	case factStatus, factCode, factMessage:
+	case factStatus, factCode:
 		return true
+	case factMessage:
+		return f.Message != ""
 	}
 	if x := declared(f, name); x != nil {
 		_, ok := given(f, x)

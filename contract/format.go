@@ -73,6 +73,7 @@ func documentSection() section[document] {
 		sub("client", "How callers should retry and what they should log.", clientSection, func(d *document) *ClientRules { return &d.Client }),
 		sub("streams", "How a failure after the first byte is told.", streamsSection, func(d *document) *Streams { return &d.Streams }),
 		list("partial", "Bodies that hold failures of single items.", partialSection, func(d *document, x Partial) { d.Partial = append(d.Partial, x) }),
+		messages("friendly", "Text for end users where a code has none, or is unknown.", func(d *document) *[]*Text { return &d.Friendly }),
 		flag("open_codes", "The API may send codes that are not listed.", func(d *document) *bool { return &d.OpenCodes }),
 		entries("statuses", "The API's own table of statuses.", statusSection, func(p *parser, k *yaml.Node, d *document, r StatusRow) {
 			n, err := strconv.Atoi(k.Value)

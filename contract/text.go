@@ -147,10 +147,10 @@ func (c *Contract) MessageOf(f *Failure) string {
 // FriendlyOf returns text that is safe to show to an end user, "" when the
 // contract has none for the failure.
 func (c *Contract) FriendlyOf(f *Failure) string {
-	if f.Code == nil {
-		return ""
+	if f.Code != nil && len(f.Code.Friendly) > 0 {
+		return renderText(f.Code.Friendly, f)
 	}
-	return renderText(f.Code.Friendly, f)
+	return renderText(c.Friendly, f)
 }
 
 func renderText(texts []*Text, f *Failure) string {

@@ -21,6 +21,7 @@ func (p *parser) validate(c *Contract) {
 		p.checkCarried(code)
 		p.checkTexts(code)
 	}
+	p.checkFriendly(c)
 	p.checkDistinct(c)
 	p.indexConditions(c)
 	for _, e := range c.Envelopes {
@@ -44,10 +45,26 @@ func (p *parser) checkCarried(code *Code) {
 	}
 }
 
+// commonFacts are the values that a text may name whatever the code.
+func commonFacts() map[string]bool {
+	return map[string]bool{factRequestID: true, factRetryAfter: true, factStatus: true, factCode: true, factMessage: true, factField: true, factIssue: true}
+}
+
+// checkFriendly holds the text for all codes to what every failure has.
+func (p *parser) checkFriendly(c *Contract) {
+	for _, t := range c.Friendly {
+		for _, name := range t.Names() {
+			if !commonFacts()[name] {
+				p.fault(Position{File: c.File, Line: 1}, "name only what every failure has, such as $message", "friendly names $%s, which nothing fills", name)
+			}
+		}
+	}
+}
+
 // checkTexts refuses values in messages that nothing fills: a message can name
 // parameters of its code and the facts that every failure has.
 func (p *parser) checkTexts(code *Code) {
-	known := map[string]bool{factRequestID: true, factRetryAfter: true, factStatus: true, factCode: true, factMessage: true, factField: true, factIssue: true}
+	known := commonFacts()
 	for _, x := range code.Params {
 		known[x.Name], known["params."+x.Name] = true, true
 	}

@@ -32,11 +32,7 @@ var parsed = []struct {
 
 func once(name string) func() (*contract.Contract, error) {
 	return sync.OnceValues(func() (*contract.Contract, error) {
-		source, err := Source(name)
-		if err != nil {
-			return nil, err
-		}
-		c, err := contract.Parse(name+".yaml", source)
+		c, err := contract.ReadFrom(files, name+".yaml", nil)
 		if err != nil {
 			return nil, fmt.Errorf("builtin: %w", err)
 		}
