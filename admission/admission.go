@@ -14,7 +14,8 @@ import (
 // Call is what a decision needs to know of a request.
 type Call struct {
 	// Operation is the contract's operation that the request matched; nil when
-	// the contract lists none and lets everything through.
+	// the contract lists none and lets every path through. Such a call still
+	// needs a key where the contract has schemes, and obeys the plan's rates.
 	Operation *contract.Operation
 	// Credential is the key as sent, without the scheme's prefix; "" when none was sent.
 	Credential string
@@ -36,6 +37,9 @@ type Verdict struct {
 	// RetryAfter is how long to wait before the call has a chance, exact.
 	RetryAfter    time.Duration
 	HasRetryAfter bool
+	// Cause is why the decision could not be made, for logs and records only:
+	// set with condition unavailable or internal, never to be sent.
+	Cause error
 
 	// Key and Account are set as soon as they are proven. They are shared and
 	// must not be changed.
