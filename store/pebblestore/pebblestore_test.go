@@ -26,15 +26,6 @@ func TestConformance(t *testing.T) {
 	})
 }
 
-func TestConformanceDurable(t *testing.T) {
-	t.Parallel()
-	storetest.RunDurable(t, func(t *testing.T, clock func() time.Time) func() store.Store {
-		t.Helper()
-		dir := t.TempDir()
-		return func() store.Store { return mustOpen(t, dir, pebblestore.Options{Clock: clock}) }
-	})
-}
-
 func BenchmarkPebble(b *testing.B) {
 	storetest.Bench(b, func(b *testing.B) store.Store {
 		b.Helper()

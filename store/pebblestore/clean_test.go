@@ -1,0 +1,139 @@
+package pebblestore
+
+import (
+	"fmt"
+	"math"
+	"testing"
+	"time"
+
+	"github.com/cockroachdb/pebble/v2"
+	"github.com/cockroachdb/pebble/v2/vfs"
+
+	"github.com/failwell/failwell/store"
+)
+
+// held counts what is physically there.
+func (s *Store) held(t *testing.T) (records, deadlines int) {
+	t.Helper()
+	it, err := s.db.NewIter(&pebble.IterOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for valid := it.First(); valid; valid = it.Next() {
+		switch it.Key()[0] {
+		case spaceRecord:
+			records++
+		case spaceExpiry:
+			deadlines++
+		}
+	}
+	if err := it.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return records, deadlines
+}
+
+// Writes on another key reclaim what has expired, no more than cleanMax at a
+// time, also after a restart.
+func TestReclaims(t *testing.T) {
+	t.Parallel()
+	now := time.Unix(1_000_000, 0)
+	files := vfs.NewMem()
+	opts := Options{Clock: func() time.Time { return now }, ReserveBytes: -1}
+	s, err := open(files, "/data", opts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const n = 1000
+	for i := range n {
+		ttl := time.Second
+		if i%2 == 1 {
+			ttl = time.Hour
+		}
+		if _, err := s.Swap(t.Context(), fmt.Sprintf("k%d", i), 0, []byte("v"), ttl); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if records, deadlines := s.held(t); records != n || deadlines != n {
+		t.Fatalf("%d records, %d deadlines before any is due; want %d", records, deadlines, n)
+	}
+	now = now.Add(time.Second)
+	var v store.Version
+	expect := func(want int) {
+		t.Helper()
+		most := 2*n*cleanEvery/cleanMax + 2*cleanEvery
+		for i := 0; ; i++ {
+			before, _ := s.held(t)
+			if v, err = s.Swap(t.Context(), "other", v, nil, 0); err != nil {
+				t.Fatal(err)
+			}
+			records, deadlines := s.held(t)
+			if before-records > cleanMax {
+				t.Fatalf("one call reclaimed %d records", before-records)
+			}
+			if deadlines != records-1 {
+				t.Fatalf("%d deadlines for %d records", deadlines, records-1)
+			}
+			if records <= want+1 {
+				return
+			}
+			if i == most {
+				t.Fatalf("%d records are left after %d writes; want %d", records, i, want+1)
+			}
+		}
+	}
+	expect(n * 3 / 4)
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if s, err = open(files, "/data", opts); err != nil {
+		t.Fatal(err)
+	}
+	expect(n / 2)
+	now = now.Add(time.Hour)
+	expect(0)
+	for range 2 * cleanEvery {
+		if v, err = s.Swap(t.Context(), "other", v, nil, 0); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if due := s.due.Load(); due != math.MaxInt64 {
+		t.Errorf("an empty index is looked at from %d on", due)
+	}
+	if err := s.Close(); err != nil {
+		t.Error(err)
+	}
+}
+
+// A deadline that is earlier than all the store has seen, as after a clock that
+// was set back, is found all the same.
+func TestReclaimsAfterClockWentBack(t *testing.T) {
+	t.Parallel()
+	now := time.Unix(2_000_000, 0)
+	s, err := open(vfs.NewMem(), "/data", Options{Clock: func() time.Time { return now }, ReserveBytes: -1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var v store.Version
+	churn := func() {
+		for range 2 * cleanEvery {
+			if v, err = s.Swap(t.Context(), "other", v, nil, 0); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	for _, step := range []time.Duration{0, -time.Hour, 30 * time.Minute} {
+		now = now.Add(step)
+		if _, err := s.Swap(t.Context(), fmt.Sprint(step), 0, nil, time.Second); err != nil {
+			t.Fatal(err)
+		}
+		now = now.Add(time.Second)
+		churn()
+		if records, deadlines := s.held(t); records != 1 || deadlines != 0 {
+			t.Errorf("after %v: %d records, %d deadlines", step, records, deadlines)
+		}
+	}
+	if err := s.Close(); err != nil {
+		t.Error(err)
+	}
+}
