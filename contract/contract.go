@@ -47,6 +47,7 @@ type Contract struct {
 	Client      ClientRules
 	Streams     Streams
 	Partial     []Partial
+	Validation  Validation
 	Operations  []*Operation
 	// OpenAPI is the OpenAPI file that operations were imported from, or "".
 	OpenAPI   string
@@ -384,6 +385,29 @@ type Partial struct {
 	ID []string
 }
 
+// Validation says how a request that breaks its schema is told.
+type Validation struct {
+	// Body is the condition of a body, where the operation names none.
+	Body condition.Condition
+	// Missing is the condition when a required member or parameter is absent;
+	// "" when that is told like any other fault.
+	Missing condition.Condition
+	// Parameter is the condition of a query, path or header parameter that
+	// names none itself.
+	Parameter condition.Condition
+	// Codes are the codes of field errors by the JSON Schema keyword that was
+	// broken; the keyword itself where there is none.
+	Codes map[string]string
+}
+
+// FieldCode returns the code of a field error that breaks a schema keyword.
+func (v Validation) FieldCode(keyword string) string {
+	if code, ok := v.Codes[keyword]; ok {
+		return code
+	}
+	return keyword
+}
+
 // Operation is a method and a path pattern in net/http.ServeMux syntax.
 type Operation struct {
 	// ID is stable; it defaults to the pattern.
@@ -427,6 +451,9 @@ type Parameter struct {
 	In, Name string
 	Required bool
 	Schema   any
+	// Condition of a value that breaks the schema: what the contract's
+	// validation rules say, unless the parameter says otherwise.
+	Condition condition.Condition
 }
 
 // Scenario is a test that the API's document lists.

@@ -92,6 +92,7 @@ func documentSection() section[document] {
 			}
 			d.Codes = append(d.Codes, &c)
 		})),
+		sub("validation", "How a request that breaks its schema is told.", validationSection, func(d *document) *Validation { return &d.Validation }),
 		entries("operations", "Method and path pattern, as in \"POST /v1/items/{id}\".", operationSection, func(p *parser, k *yaml.Node, d *document, o Operation) {
 			method, path, ok := strings.Cut(k.Value, " ")
 			if !ok || !strings.HasPrefix(path, "/") || method != strings.ToUpper(method) {

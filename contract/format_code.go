@@ -199,6 +199,30 @@ func readFactor(s string) (float64, error) {
 	return f, nil
 }
 
+// schemaKeywords are the assertions of JSON Schema 2020-12 that a request can break.
+var schemaKeywords = []string{
+	"type", "enum", "const", "required", "dependentRequired", "additionalProperties", "propertyNames", "minProperties", "maxProperties",
+	"minLength", "maxLength", "pattern", "format", "minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf",
+	"minItems", "maxItems", "uniqueItems", "contains", "minContains", "maxContains", "oneOf", "anyOf", "allOf", "not", "if",
+}
+
+var validationSection = section[Validation]{name: "validation", keys: []key[Validation]{
+	parsed("body", "Condition of a body; validation_failed when absent.", conditionForm, readCondition, func(v *Validation) *condition.Condition { return &v.Body }),
+	parsed("missing", "Condition when a required member or parameter is absent; told like any other fault when this is.", conditionForm, readCondition, func(v *Validation) *condition.Condition { return &v.Missing }),
+	parsed("parameter", "Condition of a query, path or header parameter; parameter_invalid when absent.", conditionForm, readCondition, func(v *Validation) *condition.Condition { return &v.Parameter }),
+	{name: "codes", doc: "Code of a field error by the keyword of JSON Schema that was broken; the keyword where there is none.",
+		form: form{"type": "object", "propertyNames": form{"enum": schemaKeywords}, "additionalProperties": form{"type": "string"}},
+		read: func(p *parser, n *yaml.Node, v *Validation) {
+			v.Codes = map[string]string{}
+			p.pairs(n, "codes", func(k, x *yaml.Node) {
+				if !slices.Contains(schemaKeywords, k.Value) {
+					p.faultAt(k, didYouMean(k.Value, schemaKeywords), "%q is no keyword of JSON Schema that a value can break", k.Value)
+				}
+				v.Codes[k.Value] = x.Value
+			})
+		}},
+}}
+
 var bodyConditions = []condition.Condition{condition.ValidationFailed, condition.RequestMalformed, condition.ParameterInvalid, condition.ParameterMissing}
 
 var operationSection = section[Operation]{name: "an operation", keys: []key[Operation]{
@@ -211,12 +235,13 @@ var operationSection = section[Operation]{name: "an operation", keys: []key[Oper
 	ratesKey("Limits of this operation on top of the plan's.", func(o *Operation) *[]Rate { return &o.Rates }),
 	anyJSON("body", "JSON Schema (2020-12) of the request body.", func(o *Operation) *any { return &o.Body }),
 	flag("body_required", "An empty body is refused.", func(o *Operation) *bool { return &o.BodyRequired }),
-	word("body_condition", "Condition of a body that breaks its schema; validation_failed when absent.", bodyConditions, func(o *Operation) *condition.Condition { return &o.BodyCondition }),
+	word("body_condition", "Condition of a body that breaks its schema; what validation says when absent.", bodyConditions, func(o *Operation) *condition.Condition { return &o.BodyCondition }),
 	list("parameters", "Query, header and path parameters.", section[Parameter]{name: "a parameter", keys: []key[Parameter]{
 		required(word("in", "query, header or path.", []string{"query", "header", "path"}, func(x *Parameter) *string { return &x.In })),
 		required(text("name", "Its name.", func(x *Parameter) *string { return &x.Name })),
 		flag("required", "Must be there.", func(x *Parameter) *bool { return &x.Required }),
 		anyJSON("schema", "JSON Schema of its value.", func(x *Parameter) *any { return &x.Schema }),
+		parsed("condition", "Condition of a value that breaks its schema.", conditionForm, readCondition, func(x *Parameter) *condition.Condition { return &x.Condition }),
 	}}, func(o *Operation, x Parameter) { o.Parameters = append(o.Parameters, x) }),
 	texts("media_types", "Accepted media types of the body.", func(o *Operation) *[]string { return &o.MediaTypes }),
 	size("max_body", "Longest body.", func(o *Operation) *int64 { return &o.MaxBody }),

@@ -218,6 +218,13 @@ func (p *parser) settlePlans(c *Contract) {
 
 func (p *parser) settleOperations(c *Contract) {
 	features := names(c.Features, func(f *Feature) string { return f.Name })
+	v := &c.Validation
+	if v.Body == "" {
+		v.Body = condition.ValidationFailed
+	}
+	if v.Parameter == "" {
+		v.Parameter = condition.ParameterInvalid
+	}
 	seen := map[string]int{}
 	for _, o := range c.Operations {
 		if o.Feature != "" && !slices.Contains(features, o.Feature) {
@@ -233,7 +240,12 @@ func (p *parser) settleOperations(c *Contract) {
 		}
 		seen[o.ID] = o.Pos.Line
 		if o.BodyCondition == "" {
-			o.BodyCondition = condition.ValidationFailed
+			o.BodyCondition = v.Body
+		}
+		for i := range o.Parameters {
+			if o.Parameters[i].Condition == "" {
+				o.Parameters[i].Condition = v.Parameter
+			}
 		}
 		p.settleRates(c, o.Rates, "operation")
 	}
