@@ -51,12 +51,13 @@ func run(ctx context.Context, args []string, out, progress io.Writer) error {
 	}
 	defer os.RemoveAll(dir)
 
+	machine := describe(ctx)
 	results, err := measureAll(ctx, s, dir, progress)
 	if cause := context.Cause(ctx); cause != nil {
 		err = cause // the failures that followed from it say less
 	}
 	if len(results) > 0 {
-		err = errors.Join(err, report(out, s, describe(ctx), results))
+		err = errors.Join(err, report(out, s, machine, results))
 	}
 	return err
 }

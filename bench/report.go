@@ -104,11 +104,8 @@ func median(values []float64) float64 {
 	return (sorted[middle-1] + sorted[middle]) / 2
 }
 
-// describe says where and with what a run was made.
+// describe says where and with what a run is about to be made.
 func describe(ctx context.Context) string {
-	// The run may have been cut short; this is quick and still wanted.
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), gracePeriod)
-	defer cancel()
 	said := func(name string, args ...string) string {
 		out, _ := exec.CommandContext(ctx, name, args...).CombinedOutput() // wrk -v exits with 1
 		line, _, _ := strings.Cut(string(out), "\n")
@@ -116,8 +113,18 @@ func describe(ctx context.Context) string {
 	}
 	nginx := strings.TrimPrefix(said(nginxBinary(), "-v"), "nginx version: ")
 	wrk, _, _ := strings.Cut(said("wrk", "-v"), " [")
-	return fmt.Sprintf("%s, %s, %d cores, %s, %s, %s", time.Now().Format(time.DateOnly),
-		cpuModel(), runtime.NumCPU(), runtime.Version(), nginx, wrk)
+	return fmt.Sprintf("%s, %s, %d cores (load %s before the run), %s, %s, %s", time.Now().Format(time.DateOnly),
+		cpuModel(), runtime.NumCPU(), loadAverage(), runtime.Version(), nginx, wrk)
+}
+
+// loadAverage is that of the last minute: much above 0 means company.
+func loadAverage() string {
+	b, err := os.ReadFile("/proc/loadavg")
+	if err != nil {
+		return "unknown"
+	}
+	minute, _, _ := strings.Cut(string(b), " ")
+	return minute
 }
 
 func cpuModel() string {
