@@ -78,3 +78,6 @@ func (c *Contract) RetryFor(code *Code, status int) condition.Retry {
 	}
 	return condition.Never
 }
+
+// Owns reports whether a code is an entry of this contract's catalogue.
+func (c *Contract) Owns(code *Code) bool { return code != nil && c.byName[code.Name] == code }

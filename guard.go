@@ -1,0 +1,298 @@
+package failwell
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/failwell/failwell/admission"
+	"github.com/failwell/failwell/contract"
+	"github.com/failwell/failwell/contract/condition"
+)
+
+// Guard makes an http.Handler fail as its contract says. Around any handler it
+// gives each response a request id, decides who may do what, and turns every
+// failure, also the router's own and a panic, into the contract's envelope.
+//
+// Set the fields, then use it; it must not be changed or copied afterwards. All
+// methods are safe for concurrent use. A Guard panics at first use when its
+// contract cannot be enforced, for example for a broken JSON Schema: that is a
+// mistake in the program.
+type Guard struct {
+	// Contract is required.
+	Contract *contract.Contract
+	// Admission decides about keys, plans and limits. Nil: every call may go in.
+	Admission *admission.Controller
+	// MaxBody bounds request bodies in bytes, where the operation says nothing.
+	// 0 means 10 MiB, a negative value no bound.
+	MaxBody int64
+	// Timeout bounds the time until a response has begun, where the operation
+	// says nothing. 0 means none.
+	Timeout time.Duration
+	// Cooperative says that the handler gives up when the request's context
+	// ends, as a reverse proxy does. Then a timeout only ends the context, which
+	// spares a goroutine per request.
+	Cooperative bool
+	// KeepPlainErrors leaves alone what the handler writes in the form of
+	// http.Error. By default that is replaced by the contract's error.
+	KeepPlainErrors bool
+	// Source returns what failing authentication is throttled by. Nil means
+	// the peer's address without the port.
+	Source func(*http.Request) string
+	// Logger gets one record per failure on our side, with its private cause.
+	// Nil means slog.Default.
+	Logger *slog.Logger
+	// Clock returns the present. Nil means time.Now.
+	Clock func() time.Time
+	// OnDone is called after each request, on its goroutine.
+	OnDone func(r *http.Request, o Outcome)
+
+	once  sync.Once
+	state *guardState
+}
+
+// Outcome tells what became of a request.
+type Outcome struct {
+	RequestID string
+	Operation *contract.Operation
+	Key       *admission.Key
+	Account   *admission.Account
+	// Status is 0 when the caller went away before there was a response.
+	Status int
+	// Code is set when the guard wrote an error.
+	Code *contract.Code
+	// Bytes of the body.
+	Bytes int64
+	// Took is the time from the first byte of the head to the end of the handler.
+	Took time.Duration
+	// Limit is the binding rate limit after the decision.
+	Limit admission.LimitState
+	// Cause is private: it may be logged, never sent.
+	Cause error
+}
+
+// guardState is what a Guard derives from its fields once.
+type guardState struct {
+	contract       *contract.Contract
+	routes         *routes
+	validator      *admission.Validator
+	schemes        []schemeReader
+	challenge      string
+	requestIDKey   string
+	processTimeKey string
+	retryAfterKey  string
+	logger         *slog.Logger
+	buffers        sync.Pool
+}
+
+const defaultMaxBody = 10 << 20
+
+func (g *Guard) prepare() *guardState {
+	g.once.Do(func() {
+		if g.Contract == nil {
+			panic("failwell: Guard.Contract is required")
+		}
+		validator, err := admission.NewValidator(g.Contract)
+		if err != nil {
+			panic("failwell: " + err.Error())
+		}
+		s := &guardState{
+			contract: g.Contract, validator: validator, logger: g.Logger,
+			requestIDKey:  http.CanonicalHeaderKey(g.Contract.Headers.RequestID.Name),
+			retryAfterKey: http.CanonicalHeaderKey(g.Contract.Headers.RetryAfter.Name),
+		}
+		if name := g.Contract.Headers.ProcessTime.Name; name != "" {
+			s.processTimeKey = http.CanonicalHeaderKey(name)
+		}
+		if len(g.Contract.Operations) > 0 {
+			s.routes = newRoutes(g.Contract.Operations)
+		}
+		if s.logger == nil {
+			s.logger = slog.Default()
+		}
+		s.schemes, s.challenge = readers(g.Contract.Auth.Schemes)
+		s.buffers.New = func() any {
+			b := make([]byte, 0, 1024)
+			return &b
+		}
+		g.state = s
+	})
+	return g.state
+}
+
+func (g *Guard) now() time.Time {
+	if g.Clock != nil {
+		return g.Clock()
+	}
+	return time.Now()
+}
+
+// exchangeKey finds the exchange in a request's context.
+type exchangeKey struct{}
+
+func exchangeOf(ctx context.Context) *exchange {
+	x, _ := ctx.Value(exchangeKey{}).(*exchange)
+	return x
+}
+
+// RequestID returns the id of the request that a [Guard] let in, or "".
+func RequestID(ctx context.Context) string {
+	if x := exchangeOf(ctx); x != nil {
+		return x.id
+	}
+	return ""
+}
+
+// Caller returns who makes the request; both are nil for public operations.
+// The values are shared and must not be changed.
+func Caller(ctx context.Context) (*admission.Key, *admission.Account) {
+	if x := exchangeOf(ctx); x != nil {
+		return x.verdict.Key, x.verdict.Account
+	}
+	return nil, nil
+}
+
+// OperationOf returns the contract's operation that the request matched, or nil.
+func OperationOf(ctx context.Context) *contract.Operation {
+	if x := exchangeOf(ctx); x != nil {
+		return x.operation
+	}
+	return nil
+}
+
+// Wrap puts the contract in front of a handler.
+func (g *Guard) Wrap(next http.Handler) http.Handler {
+	s := g.prepare()
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		x := &exchange{guard: g, w: w, start: g.now()}
+		x.id = requestID(&s.contract.Headers.RequestID, r.Header[s.requestIDKey])
+		r.Header[s.requestIDKey] = []string{x.id} // so that a proxy passes it on
+		r = r.WithContext(context.WithValue(r.Context(), exchangeKey{}, x))
+		defer g.finish(x, r)
+		body, ok := g.admit(x, r)
+		if !ok {
+			return
+		}
+		if body != nil {
+			r.Body, r.ContentLength = body, int64(body.Len())
+			r.TransferEncoding = nil
+		}
+		g.serve(x, r, next)
+	})
+}
+
+// finish is the barrier: whatever happened, the caller gets an error of the
+// contract or a connection that visibly breaks.
+func (g *Guard) finish(x *exchange, r *http.Request) {
+	recovered := recover()
+	abort := recovered == http.ErrAbortHandler //nolint:errorlint,err113 // the sentinel itself is thrown, as net/http does
+	if recovered != nil && !abort {
+		x.cause = panicked(recovered)
+		abort = !g.fail(x, r, FromCondition(condition.Internal, x.cause))
+	}
+	if g.OnDone != nil {
+		x.mu.Lock()
+		o := Outcome{
+			RequestID: x.id, Operation: x.operation, Key: x.verdict.Key, Account: x.verdict.Account, Status: x.status,
+			Code: x.code, Bytes: x.bytes, Took: g.now().Sub(x.start), Limit: x.verdict.Limit, Cause: x.cause,
+		}
+		x.mu.Unlock()
+		g.OnDone(r, o)
+	}
+	if abort {
+		panic(http.ErrAbortHandler)
+	}
+}
+
+// serve runs the handler, under a timeout where there is one.
+func (g *Guard) serve(x *exchange, r *http.Request, next http.Handler) {
+	timeout := g.Timeout
+	if x.operation != nil && x.operation.Timeout > 0 {
+		timeout = x.operation.Timeout
+	}
+	if timeout <= 0 {
+		next.ServeHTTP(x, r)
+		return
+	}
+	ctx, cancel := context.WithCancelCause(r.Context())
+	defer cancel(nil)
+	over := FromCondition(condition.UpstreamTimeout, errTimeout).With("timeout_seconds", int64(ceilUnits(timeout, time.Second)))
+	r = r.WithContext(ctx)
+	if g.Cooperative {
+		x.setTimer(time.AfterFunc(timeout, func() { cancel(over) }))
+		next.ServeHTTP(x, r)
+		if context.Cause(ctx) == error(over) { //nolint:errorlint,err113 // identity is meant
+			g.fail(x, r, over)
+		}
+		return
+	}
+	g.race(x, r, next, timeout, cancel, over)
+}
+
+var errTimeout = errors.New("the handler did not begin its response in time")
+
+func (x *exchange) setTimer(t *time.Timer) {
+	x.mu.Lock()
+	x.timer = t
+	x.mu.Unlock()
+}
+
+// race runs a handler that may ignore its context. When its time is over the
+// caller is answered, and what the handler writes afterwards is refused.
+func (g *Guard) race(x *exchange, r *http.Request, next http.Handler, timeout time.Duration, cancel context.CancelCauseFunc, over *Error) {
+	done := make(chan any, 1)
+	fired := make(chan struct{})
+	x.setTimer(time.AfterFunc(timeout, func() { close(fired) }))
+	go func() {
+		defer func() { done <- recover() }()
+		next.ServeHTTP(x, r)
+	}()
+	select {
+	case recovered := <-done:
+		if recovered != nil {
+			panic(recovered)
+		}
+	case <-fired:
+		cancel(over)
+		if g.fail(x, r, over) {
+			x.mu.Lock()
+			x.over = true
+			x.mu.Unlock()
+			return
+		}
+		if recovered := <-done; recovered != nil { // it began to answer just in time
+			panic(recovered)
+		}
+	}
+}
+
+// HandleFunc makes a handler of a function that returns its failure.
+func (g *Guard) HandleFunc(handle func(http.ResponseWriter, *http.Request) error) http.Handler {
+	g.prepare()
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if err := handle(w, r); err != nil {
+			g.WriteError(w, r, err)
+		}
+	})
+}
+
+// WriteError answers a request with the contract's error for err: a [*Error]
+// says all about it; a [Condition] or a code of the contract stands for
+// itself; anything else is an internal error, whose text is logged and never
+// sent. When the response has already begun, a stream of events or lines is
+// ended with an error of the same shape; any other is cut off, so that nobody
+// takes it for complete.
+func (g *Guard) WriteError(w http.ResponseWriter, r *http.Request, err error) {
+	x := exchangeOf(r.Context())
+	if x == nil || x.guard != g { // used without Wrap: there is no exchange yet
+		s := g.prepare()
+		x = &exchange{guard: g, w: w, start: g.now()}
+		x.id = requestID(&s.contract.Headers.RequestID, r.Header[s.requestIDKey])
+	}
+	if !g.fail(x, r, err) {
+		panic(http.ErrAbortHandler)
+	}
+}

@@ -1,0 +1,257 @@
+package failwell
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"mime"
+	"net"
+	"net/http"
+	"slices"
+	"strings"
+
+	"github.com/failwell/failwell/admission"
+	"github.com/failwell/failwell/contract"
+	"github.com/failwell/failwell/contract/condition"
+)
+
+// admit decides about a request in the order of docs/design.md, "the order of
+// decisions". It answers refused requests itself. body replaces the request's
+// body where it had to be read to be checked.
+func (g *Guard) admit(x *exchange, r *http.Request) (body *readBody, ok bool) {
+	s := g.state
+	if s.routes != nil {
+		o, allow := s.routes.find(r.Method, r.URL)
+		if o == nil {
+			g.refuseRoute(x, r, allow)
+			return nil, false
+		}
+		x.operation = o
+	}
+	limit := g.maxBody(x.operation)
+	if limit >= 0 && r.ContentLength > limit {
+		g.fail(x, r, tooLarge(limit, nil).With("actual_bytes", r.ContentLength))
+		return nil, false
+	}
+	if g.Admission != nil && !g.admitCaller(x, r) {
+		return nil, false
+	}
+	if limit >= 0 && r.Body != nil && r.Body != http.NoBody {
+		r.Body = http.MaxBytesReader(x.w, r.Body, limit)
+	}
+	if x.operation == nil {
+		return nil, true
+	}
+	return g.validate(x, r)
+}
+
+func (g *Guard) maxBody(o *contract.Operation) int64 {
+	switch {
+	case o != nil && o.MaxBody > 0:
+		return o.MaxBody
+	case g.MaxBody == 0:
+		return defaultMaxBody
+	}
+	return g.MaxBody
+}
+
+func tooLarge(limit int64, cause error) *Error {
+	return FromCondition(condition.BodyTooLarge, cause).With("max_bytes", limit)
+}
+
+func (g *Guard) refuseRoute(x *exchange, r *http.Request, allow string) {
+	if allow == "" {
+		g.fail(x, r, FromCondition(condition.RouteUnknown, nil).With("method", r.Method).With("path", r.URL.Path))
+		return
+	}
+	x.w.Header()["Allow"] = []string{allow} // RFC 9110 section 15.5.6
+	g.fail(x, r, FromCondition(condition.MethodNotAllowed, nil).With("method", r.Method).With("allow", allow))
+}
+
+func (g *Guard) admitCaller(x *exchange, r *http.Request) bool {
+	call := admission.Call{Operation: x.operation, Source: g.source(r)}
+	call.Credential, call.Misplaced = g.state.credential(r)
+	g.Admission.Admit(r.Context(), &call, &x.verdict)
+	if x.verdict.Admitted {
+		return true
+	}
+	v := &x.verdict
+	e := FromCondition(v.Condition, v.Cause)
+	for _, fact := range v.Facts {
+		e = e.With(fact.Name, fact.Data)
+	}
+	if v.HasRetryAfter {
+		e = e.WithRetryAfter(v.RetryAfter)
+	}
+	g.fail(x, r, e)
+	return false
+}
+
+func (g *Guard) source(r *http.Request) string {
+	if g.Source != nil {
+		return g.Source(r)
+	}
+	host, _, err := net.SplitHostPort(r.RemoteAddr)
+	if err != nil {
+		return r.RemoteAddr
+	}
+	return host
+}
+
+// schemeReader looks for a key in one place.
+type schemeReader struct {
+	header string
+	prefix string
+	query  string
+}
+
+// readers compiles the contract's schemes, and the challenge that a 401 has to
+// carry (RFC 9110 section 11.6.1).
+func readers(schemes []contract.Scheme) (out []schemeReader, challenge string) {
+	var challenges []string
+	for _, scheme := range schemes {
+		if scheme.In == "query" {
+			out = append(out, schemeReader{query: scheme.Name})
+			continue
+		}
+		out = append(out, schemeReader{header: http.CanonicalHeaderKey(scheme.Name), prefix: scheme.Prefix})
+		word := strings.TrimSpace(scheme.Prefix)
+		if word == "" {
+			word = `ApiKey header="` + scheme.Name + `"`
+		}
+		challenges = append(challenges, word)
+	}
+	return out, strings.Join(challenges, ", ")
+}
+
+// credential returns the key that the request carries. misplaced is set when
+// something is there that cannot be one.
+func (s *guardState) credential(r *http.Request) (key string, misplaced bool) {
+	for i := range s.schemes {
+		scheme := &s.schemes[i]
+		if scheme.query != "" {
+			if !strings.Contains(r.URL.RawQuery, scheme.query) {
+				continue
+			}
+			if key = r.URL.Query().Get(scheme.query); key != "" {
+				return key, false
+			}
+			continue
+		}
+		values := r.Header[scheme.header]
+		switch {
+		case len(values) == 0 || len(values) == 1 && values[0] == "":
+			continue
+		case len(values) > 1:
+			return "", true // two keys: nobody can say which one is meant
+		}
+		value := values[0]
+		if n := len(scheme.prefix); n > 0 {
+			if len(value) <= n || !strings.EqualFold(value[:n], scheme.prefix) {
+				misplaced = true
+				continue
+			}
+			value = strings.TrimSpace(value[n:])
+		}
+		return value, false
+	}
+	return "", misplaced
+}
+
+// readBody is a body that was read to be checked.
+type readBody struct{ *bytes.Reader }
+
+// Close implements io.Closer; there is nothing left to close.
+func (readBody) Close() error { return nil }
+
+// validate checks media type, parameters and body against the operation.
+func (g *Guard) validate(x *exchange, r *http.Request) (*readBody, bool) {
+	o, v := x.operation, g.state.validator
+	hasBody := r.ContentLength != 0 && r.Body != nil && r.Body != http.NoBody
+	if hasBody && !acceptable(o, r.Header) {
+		supported := o.MediaTypes
+		if len(supported) == 0 {
+			supported = []string{"application/json"}
+		}
+		g.fail(x, r, FromCondition(condition.MediaUnsupported, nil).
+			With("media_type", r.Header.Get("Content-Type")).With("supported", strings.Join(supported, ", ")))
+		return nil, false
+	}
+	if len(o.Parameters) > 0 {
+		if fields := v.ValidateParameters(o, parameterReader(o, r)); len(fields) > 0 {
+			g.failFields(x, r, o.BodyCondition, fields)
+			return nil, false
+		}
+	}
+	if o.Body == nil || !hasBody && !o.BodyRequired {
+		return nil, true
+	}
+	data, err := io.ReadAll(r.Body)
+	if err != nil {
+		g.fail(x, r, err)
+		return nil, false
+	}
+	if of, fields := v.Validate(o, data); of != "" {
+		g.failFields(x, r, of, fields)
+		return nil, false
+	}
+	return &readBody{bytes.NewReader(data)}, true
+}
+
+func (g *Guard) failFields(x *exchange, r *http.Request, of condition.Condition, fields []contract.FieldError) {
+	e := FromCondition(of, nil)
+	e.Fields = fields
+	g.fail(x, r, e)
+}
+
+// acceptable compares the media type of a body with what the operation takes.
+// A compressed body cannot be checked against a schema and is refused, which
+// also takes the point out of compression bombs.
+func acceptable(o *contract.Operation, h http.Header) bool {
+	if o.Body == nil && len(o.MediaTypes) == 0 {
+		return true
+	}
+	if encoding := h.Get("Content-Encoding"); o.Body != nil && encoding != "" && !strings.EqualFold(encoding, "identity") {
+		return false
+	}
+	sent, _, err := mime.ParseMediaType(h.Get("Content-Type"))
+	if err != nil {
+		return false
+	}
+	if len(o.MediaTypes) == 0 {
+		return sent == "application/json" || strings.HasSuffix(sent, "+json")
+	}
+	return slices.ContainsFunc(o.MediaTypes, func(t string) bool {
+		return strings.EqualFold(t, sent) || t == "*/*" || strings.HasSuffix(t, "/*") && strings.HasPrefix(sent, strings.TrimSuffix(t, "*"))
+	})
+}
+
+// parameterReader finds parameters where the operation declares them.
+func parameterReader(o *contract.Operation, r *http.Request) func(in, name string) []string {
+	query := r.URL.Query()
+	return func(in, name string) []string {
+		switch in {
+		case "query":
+			return query[name]
+		case "header":
+			return r.Header.Values(name)
+		}
+		return pathValue(o.Path, r.URL.Path, name)
+	}
+}
+
+func pathValue(pattern, path, name string) []string {
+	p, v := strings.Split(pattern, "/"), strings.Split(path, "/")
+	for i := range p {
+		switch {
+		case p[i] == "{"+name+"}" && i < len(v):
+			return []string{v[i]}
+		case p[i] == "{"+name+"...}" && i < len(v):
+			return []string{strings.Join(v[i:], "/")}
+		}
+	}
+	return nil
+}
+
+// errGone marks requests whose caller went away.
+var errGone = errors.New("the caller went away")

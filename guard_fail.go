@@ -1,0 +1,243 @@
+package failwell
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"os"
+	"runtime/debug"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/failwell/failwell/contract"
+	"github.com/failwell/failwell/contract/condition"
+)
+
+// panicked turns what a handler threw into a private cause with its stack.
+func panicked(recovered any) error {
+	return fmt.Errorf("panic: %v\n%s", recovered, debug.Stack())
+}
+
+// fail answers with an error. It reports false when the response has already
+// begun and could not be ended with an error: then the connection must break.
+func (g *Guard) fail(x *exchange, r *http.Request, err error) bool {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if x.over {
+		return true
+	}
+	if x.cause == nil {
+		x.cause = err
+	}
+	f, cause := g.failureOf(err)
+	g.log(x, r, &f, cause)
+	if x.started {
+		return g.failStream(x, &f)
+	}
+	if errors.Is(err, errGone) || errors.Is(err, context.Canceled) && r.Context().Err() != nil && context.Cause(r.Context()) == context.Canceled { //nolint:errorlint,err113 // identity is meant
+		x.started = true // nobody is there to read an answer
+		return false
+	}
+	g.render(x, &f)
+	return true
+}
+
+// failureOf converts any error, once, at the boundary: what a response may
+// say, and the private cause.
+func (g *Guard) failureOf(err error) (f contract.Failure, cause error) {
+	if e, ok := errors.AsType[*Error](err); ok {
+		f, cause = e.Failure, err
+	} else if code, ok := errors.AsType[*contract.Code](err); ok {
+		f.Code = code
+	} else if of, ok := errors.AsType[condition.Condition](err); ok {
+		f.Condition = of
+	} else {
+		f, cause = foreignError(err), err
+	}
+	if f.Code == nil || !g.Contract.Owns(f.Code) {
+		of := f.Condition
+		if of == "" && f.Code != nil {
+			of = f.Code.Condition(f.Status)
+		}
+		if of == "" {
+			of = condition.Internal
+		}
+		var status int
+		f.Code, status = g.Contract.For(of)
+		f.Condition = of
+		if f.Status == 0 || !f.Code.Allows(f.Status) {
+			f.Status = status
+		}
+	}
+	return f, cause
+}
+
+// foreignError maps errors of the standard library that tell what happened.
+func foreignError(err error) (f contract.Failure) {
+	var tooLarge *http.MaxBytesError
+	switch {
+	case errors.As(err, &tooLarge):
+		f.Condition = condition.BodyTooLarge
+		f.Params = []contract.Value{{Name: "max_bytes", Data: tooLarge.Limit}}
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		f.Condition = condition.ClientTimeout
+	case errors.Is(err, io.ErrUnexpectedEOF):
+		f.Condition = condition.RequestMalformed
+	case errors.Is(err, context.DeadlineExceeded):
+		f.Condition = condition.UpstreamTimeout
+	default:
+		f.Condition = condition.Internal
+	}
+	return f
+}
+
+// log tells the operator what the caller is not told.
+func (g *Guard) log(x *exchange, r *http.Request, f *contract.Failure, cause error) {
+	status := f.Status
+	if status == 0 {
+		status = f.Code.StatusOf(f.Condition)
+	}
+	level := slog.LevelDebug
+	if status >= 500 {
+		level = slog.LevelError
+	}
+	if !g.state.logger.Enabled(r.Context(), level) {
+		return
+	}
+	attrs := []slog.Attr{
+		slog.String("request_id", x.id), slog.String("method", r.Method), slog.String("path", r.URL.Path),
+		slog.Int("status", status), slog.String("code", f.Code.Name),
+	}
+	if cause != nil {
+		attrs = append(attrs, slog.String("cause", causeText(cause)))
+	}
+	g.state.logger.LogAttrs(r.Context(), level, "request failed", attrs...)
+}
+
+// causeText is what stands behind an error, without the public text before it.
+func causeText(err error) string {
+	if e, ok := errors.AsType[*Error](err); ok && errors.Unwrap(e) != nil {
+		return errors.Unwrap(e).Error()
+	}
+	return err.Error()
+}
+
+// render writes a failure as the response. The exchange is locked.
+func (g *Guard) render(x *exchange, f *contract.Failure) {
+	s := g.state
+	x.code = f.Code
+	f.RequestID = x.id
+	if f.Time.IsZero() {
+		f.Time = g.now().UTC().Truncate(time.Second)
+	}
+	if s.contract.Timestamp == contract.RFC3339Milli || s.contract.Timestamp == contract.EpochMillis {
+		f.Time = g.now().UTC().Truncate(time.Millisecond)
+	}
+	pooled, _ := s.buffers.Get().(*[]byte)
+	body, status, mediaType := s.contract.AppendError((*pooled)[:0], f)
+	h := x.w.Header()
+	for _, name := range []string{"Content-Encoding", "Content-Range", "Etag", "Last-Modified", "Cache-Control", "Trailer"} {
+		delete(h, name) // they spoke of a body that is not sent
+	}
+	h["Content-Type"] = []string{mediaType}
+	h["Content-Length"] = []string{strconv.Itoa(len(body))}
+	h["X-Content-Type-Options"] = nosniff
+	if status == http.StatusUnauthorized && s.challenge != "" {
+		h["Www-Authenticate"] = []string{s.challenge}
+	}
+	retry := &s.contract.Headers.RetryAfter
+	if f.HasRetryAfter && retry.On.Holds(status) {
+		h[s.retryAfterKey] = []string{waitHeader(f.RetryAfter, retry.Format, g.now())}
+	}
+	s.contract.ErrorHeaders(f, func(name, value string) { h[http.CanonicalHeaderKey(name)] = []string{headerSafe(value)} })
+	x.started, x.status = true, status
+	x.decorate(h, status)
+	if x.timer != nil {
+		x.timer.Stop()
+	}
+	x.w.WriteHeader(status)
+	n, err := x.w.Write(body)
+	if err != nil && !errors.Is(err, http.ErrBodyNotAllowed) {
+		s.logger.Debug("the error could not be sent", "request_id", x.id, "err", err)
+	}
+	x.bytes += int64(n)
+	*pooled = body
+	s.buffers.Put(pooled)
+}
+
+var nosniff = []string{"nosniff"}
+
+func waitHeader(wait time.Duration, format contract.TimeFormat, now time.Time) string {
+	switch format {
+	case contract.HTTPDate:
+		return instantHeader(now.Add(wait), contract.HTTPDate, now)
+	case contract.DeltaMillis:
+		return strconv.FormatInt(ceilUnits(wait, time.Millisecond), 10)
+	}
+	return strconv.FormatInt(ceilUnits(wait, time.Second), 10)
+}
+
+// headerSafe keeps text from ending its header line.
+func headerSafe(s string) string {
+	return strings.Map(func(r rune) rune {
+		if r < ' ' || r == 0x7f {
+			return ' '
+		}
+		return r
+	}, s)
+}
+
+// failStream ends a response that has begun: a stream of events or of lines
+// gets one more that is an error. The exchange is locked.
+func (g *Guard) failStream(x *exchange, f *contract.Failure) bool {
+	s := g.state
+	mediaType, _, _ := strings.Cut(x.w.Header().Get("Content-Type"), ";")
+	f.RequestID = x.id
+	f.Time = g.now().UTC().Truncate(time.Second)
+	body, _, _ := s.contract.AppendError(nil, f)
+	var tail string
+	switch mediaType {
+	case "text/event-stream":
+		name := s.contract.Streams.Event
+		if name == "" {
+			name = "error"
+		}
+		// Empty lines first: whatever event was begun is over.
+		tail = "\n\nevent: " + name + "\ndata: " + strings.ReplaceAll(string(body), "\n", "\ndata: ") + "\n\n"
+	case "application/x-ndjson", "application/jsonl":
+		if !s.contract.Streams.NDJSON {
+			return false
+		}
+		tail = "\n" + string(body) + "\n"
+	default:
+		return false
+	}
+	x.code = f.Code
+	n, err := io.WriteString(x.w, tail)
+	x.bytes += int64(n)
+	if err == nil {
+		err = http.NewResponseController(x.w).Flush()
+	}
+	return err == nil
+}
+
+// settlePlain finds what stands for a plain error of net/http's own making.
+func (g *Guard) settlePlain(f *contract.Failure, h http.Header) {
+	of := condition.OfStatus(f.Status)
+	if f.Status == http.StatusNotFound {
+		of = condition.RouteUnknown
+	}
+	if allow := h.Get("Allow"); allow != "" {
+		f.Params = []contract.Value{{Name: "allow", Data: allow}}
+	}
+	var status int
+	f.Code, status = g.Contract.For(of)
+	f.Condition = of
+	if !f.Code.Allows(f.Status) {
+		f.Status = status
+	}
+}

@@ -1,0 +1,210 @@
+package failwell
+
+import (
+	"bufio"
+	"errors"
+	"net"
+	"net/http"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/failwell/failwell/admission"
+	"github.com/failwell/failwell/contract"
+)
+
+// exchange is one request on its way through a [Guard]: what was decided about
+// it, and the writer that puts the contract's headers on whatever response it
+// gets. It lives as long as the request's context may be held, so it is not
+// reused.
+type exchange struct {
+	guard     *Guard
+	w         http.ResponseWriter
+	operation *contract.Operation
+	verdict   admission.Verdict
+	id        string
+	start     time.Time
+	// code and condition of the error that was written, for the record.
+	code  *contract.Code
+	cause error
+
+	// mu guards the rest where a handler runs under a timeout and may still
+	// write when the time is over.
+	mu      sync.Mutex
+	started bool
+	over    bool
+	swallow bool
+	status  int
+	bytes   int64
+	timer   *time.Timer
+}
+
+// errOver is what a handler gets that writes after its time.
+var errOver = errors.New("failwell: the request was already answered, its time was over")
+
+// Unwrap serves http.ResponseController.
+func (x *exchange) Unwrap() http.ResponseWriter { return x.w }
+
+func (x *exchange) Header() http.Header { return x.w.Header() }
+
+func (x *exchange) WriteHeader(status int) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.writeHeader(status)
+}
+
+func (x *exchange) writeHeader(status int) {
+	if x.started || x.over {
+		return
+	}
+	if status >= 100 && status < 200 && status != http.StatusSwitchingProtocols {
+		x.w.WriteHeader(status) // informational: the response proper is still to come
+		return
+	}
+	if x.timer != nil {
+		x.timer.Stop()
+	}
+	h := x.w.Header()
+	if status >= 400 && x.code == nil && !x.guard.KeepPlainErrors && plainError(h) {
+		x.replace(status)
+		return
+	}
+	x.started, x.status = true, status
+	x.decorate(h, status)
+	x.w.WriteHeader(status)
+}
+
+// plainError recognises what http.Error writes, and with it everything that
+// net/http says by itself: it is text for nobody and in no contract.
+func plainError(h http.Header) bool {
+	return h.Get("X-Content-Type-Options") == "nosniff" && h.Get("Content-Type") == "text/plain; charset=utf-8"
+}
+
+// replace writes the contract's error where a handler wrote a plain one.
+func (x *exchange) replace(status int) {
+	x.swallow = true
+	f := contract.Failure{Status: status}
+	x.guard.settlePlain(&f, x.w.Header())
+	x.guard.render(x, &f)
+}
+
+// decorate sets the headers that the contract promises on a response.
+func (x *exchange) decorate(h http.Header, status int) {
+	s := x.guard.state
+	h[s.requestIDKey] = []string{x.id}
+	if s.processTimeKey != "" {
+		h[s.processTimeKey] = []string{x.elapsed(s.contract.Headers.ProcessTime.Unit)}
+	}
+	limits := &s.contract.Headers.RateLimit
+	if x.verdict.Limit.Rate != nil && limits.On.Holds(status) {
+		x.rateHeaders(h, limits)
+	}
+}
+
+func (x *exchange) elapsed(unit string) string {
+	took := x.guard.now().Sub(x.start)
+	scale := time.Millisecond
+	if unit == "s" {
+		scale = time.Second
+	}
+	return strconv.FormatFloat(float64(took)/float64(scale), 'f', 2, 64)
+}
+
+func (x *exchange) rateHeaders(h http.Header, names *contract.RateLimitHeaders) {
+	limit := &x.verdict.Limit
+	set := func(key, value string) {
+		if key != "" {
+			h[http.CanonicalHeaderKey(key)] = []string{value}
+		}
+	}
+	set(names.Limit, strconv.FormatInt(limit.Rate.Limit, 10))
+	set(names.Remaining, strconv.FormatInt(limit.Remaining, 10))
+	set(names.Reset, instantHeader(limit.Reset, names.ResetFormat, x.guard.now()))
+	if names.IETF {
+		policy := strconv.Quote(policyName(limit.Rate))
+		set("RateLimit-Policy", policy+";q="+strconv.FormatInt(limit.Rate.Limit, 10)+";w="+strconv.FormatInt(ceilUnits(limit.Rate.Per, time.Second), 10))
+		set("RateLimit", policy+";r="+strconv.FormatInt(limit.Remaining, 10)+";t="+strconv.FormatInt(ceilUnits(limit.Reset.Sub(x.guard.now()), time.Second), 10))
+	}
+}
+
+func policyName(r *contract.Rate) string {
+	if r.Name != "" {
+		return r.Name
+	}
+	return "default"
+}
+
+// instantHeader writes an instant so that it is never before the real one.
+func instantHeader(at time.Time, format contract.TimeFormat, now time.Time) string {
+	up := at.Add(time.Second - 1)
+	switch format {
+	case contract.DeltaSeconds:
+		return strconv.FormatInt(ceilUnits(at.Sub(now), time.Second), 10)
+	case contract.EpochMillis:
+		return strconv.FormatInt(at.Add(time.Millisecond-1).UnixMilli(), 10)
+	case contract.HTTPDate:
+		return up.UTC().Format(http.TimeFormat)
+	case contract.RFC3339:
+		return up.UTC().Format("2006-01-02T15:04:05Z")
+	default:
+		return strconv.FormatInt(up.Unix(), 10)
+	}
+}
+
+// ceilUnits counts units rounded up: what a header tells is never too early.
+func ceilUnits(d, unit time.Duration) int64 {
+	if d <= 0 {
+		return 0
+	}
+	return int64((d-1)/unit) + 1
+}
+
+func (x *exchange) Write(p []byte) (int, error) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if x.over {
+		return 0, errOver
+	}
+	if !x.started {
+		x.writeHeader(http.StatusOK)
+	}
+	if x.swallow {
+		return len(p), nil
+	}
+	n, err := x.w.Write(p)
+	x.bytes += int64(n)
+	return n, err //nolint:wrapcheck // a ResponseWriter hands through what the connection says
+}
+
+// Flush implements http.Flusher for handlers that look for it.
+func (x *exchange) Flush() { _ = x.FlushError() }
+
+// FlushError is what http.ResponseController calls.
+func (x *exchange) FlushError() error {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if x.over {
+		return errOver
+	}
+	if !x.started {
+		x.writeHeader(http.StatusOK)
+	}
+	return http.NewResponseController(x.w).Flush() //nolint:wrapcheck // as above
+}
+
+// Hijack implements http.Hijacker, for upgrades.
+func (x *exchange) Hijack() (net.Conn, *bufio.ReadWriter, error) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if x.over {
+		return nil, nil, errOver
+	}
+	conn, rw, err := http.NewResponseController(x.w).Hijack()
+	if err == nil {
+		x.started, x.status = true, http.StatusSwitchingProtocols
+		if x.timer != nil {
+			x.timer.Stop()
+		}
+	}
+	return conn, rw, err //nolint:wrapcheck // as above
+}
