@@ -2,6 +2,7 @@ package contract
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"io/fs"
 	"path"
@@ -113,6 +114,10 @@ func (s Source) importOperations(p *parser, c *Contract) {
 		return
 	}
 	operations, err := s.OpenAPI(c.OpenAPI, data)
+	if faults, ok := errors.AsType[Faults](err); ok {
+		p.faults = append(p.faults, faults...) // they have places of their own
+		return
+	}
 	if err != nil {
 		p.fault(at, "", "openapi: %v", err)
 		return
