@@ -20,7 +20,7 @@ section 'the tree'
 scripts/tree.sh || failed+=(tree)
 
 section 'golangci-lint'
-.tools/bin/golangci-lint run --timeout 15m ./... || failed+=(golangci-lint)
+.tools/bin/golangci-lint config verify && .tools/bin/golangci-lint run ./... || failed+=(golangci-lint)
 
 # Exit codes of govulncheck: 0 nothing found, 3 something found, 1 it could not
 # look. Without its database it has nothing to say, which is not the tree's fault.
