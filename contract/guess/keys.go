@@ -15,7 +15,6 @@ var codeKeys = map[string]int{
 	"issue": 66, "keyword": 60, "exceptioncode": 86, "statusname": 60, "oautherror": 80, "oauthproblem": 80,
 	"lerrorcode": 90, "errormessagekey": 70, "i18nkey": 50, "translationkey": 50, "identifier": 48, "label": 30, "rule": 40, "detailedcode": 92,
 	"declinecode": 60, "cod": 50, "title": 26, "errorid": 30, "message": 30, "errormessage": 30, "msg": 28, "detail": 24,
-	"dtype": 90, // AWS "__type"; see awsTypeKey
 }
 
 // messageKeys rank the members that may hold the human sentence.

@@ -1,0 +1,320 @@
+package guess
+
+import (
+	"net/url"
+	"strconv"
+	"strings"
+	"unicode"
+)
+
+// found is a text with where it stood and how sure one may be of it.
+type found struct {
+	text  string
+	score int
+	where string
+	node  *node
+}
+
+// codes finds the code and the coarse type of a failure.
+func (x *reading) codes() (code, kind found) {
+	for i, s := range x.scopes {
+		for _, kid := range s.n.kids {
+			c := x.codeIn(kid, s, i == 0)
+			if c.score > code.score {
+				code = c
+			}
+			if (kid.norm == "type" || kid.norm == "errortype" || kid.norm == "category" || kid.key == "__type") && s.penalty <= parentPenalty {
+				if text, ok := x.symbol(kid); ok {
+					t := found{text, 60 - s.penalty, kid.key, kid}
+					if t.score > kind.score {
+						kind = t
+					}
+				}
+			}
+		}
+	}
+	if tags := x.tagPath(); tags.score > code.score {
+		code = tags
+	}
+	if h := x.headerCode(); h.score > code.score {
+		code = h
+	}
+	if code.score < 25 {
+		if p := x.prefixCode(); p.text != "" {
+			code = p
+		}
+	}
+	if code.score < 10 {
+		code = found{}
+	}
+	if kind.node == code.node {
+		kind = found{}
+	}
+	return code, kind
+}
+
+// codeIn rates one member as a code.
+func (x *reading) codeIn(kid *node, s scope, primary bool) found {
+	rank := codeKeys[kid.norm]
+	if kid.key == "__type" {
+		rank = 104
+	}
+	if kid.norm == "code" && kid.kind == kindObject && kid.get("value") != nil {
+		kid = kid.get("value") // SOAP 1.2
+		rank = 80
+	}
+	if kid.norm == "value" && kid.up != nil && kid.up.norm == "subcode" {
+		rank = 140 // its finer half
+	}
+	if rank == 0 || rank < 90 && !primary && s.penalty > parentPenalty && outsider(kid.norm) {
+		return found{}
+	}
+	text, ok := x.symbol(kid)
+	if !ok {
+		return found{}
+	}
+	score := rank - s.penalty
+	_, weight := x.words.read(text, true, x.status).best()
+	digits := isNumber(text)
+	switch {
+	case digits && kid.norm == "type" || digits && rank < 50 && kid.norm != "cod":
+		return found{}
+	case digits && x.repeatsStatus(text):
+		score -= 70
+		if rank < 84 || kid.norm == "responsecode" {
+			return found{}
+		}
+		score = max(score, 12)
+	case digits && (kid.norm == "status" || kid.norm == "statuscode" || kid.norm == "cod") && httpStatus(text) > 0:
+		return found{}
+	case digits && kid.norm == "reason":
+		return found{}
+	case digits:
+		score -= 4
+	case coarse(text):
+		score -= 12
+	case kid.norm == "type" || kid.norm == "errortype" || kid.norm == "errorkey":
+		if weight >= 75 {
+			score += 48 // a fine type says more than a number beside it
+		}
+	default:
+		score += 10
+	}
+	if !digits && weight == 0 && (rank < 60 && !strings.ContainsAny(text, "_-") || kid.norm == "error" && len(text) < 3) {
+		return found{}
+	}
+	if !digits && strings.Contains(text, "_") && strings.ToUpper(text) == text && rank < 80 {
+		score += 22 // UPPER_SNAKE is written for programs
+	}
+	// The code of a field's issue stands for the whole only when alone.
+	if primary && located(s.n) && len(x.fields) > 1 || !primary && x.codeOfField(s.n) {
+		score -= 30
+		if len(x.fields) > 1 {
+			return found{}
+		}
+	}
+	return found{text, score, kid.key, kid}
+}
+
+// outsider names have other meanings outside the error object itself.
+func outsider(norm string) bool {
+	switch norm {
+	case "name", "id", "key", "type", "status", "kind", "slug", "identifier", "label", "symbol", "title", "message", "msg", "result", "keyword", "rule", "category", "issue", "detail":
+		return true
+	}
+	return false
+}
+
+// codeOfField holds for objects that are one issue of one field.
+func (x *reading) codeOfField(n *node) bool {
+	for _, f := range x.issues {
+		if f == n {
+			return true
+		}
+	}
+	return false
+}
+
+// symbol reads a member as a machine-readable word; ok is false for prose.
+func (x *reading) symbol(n *node) (string, bool) {
+	s := n.str()
+	if n.cut || s == "" || len(s) > maxCode || n.kind != kindString && n.kind != kindNumber {
+		return "", false
+	}
+	switch n.norm {
+	case "type":
+		s = lastSegment(s)
+	case "error", "title", "status", "reason", "err", "message", "detail", "errormessage", "msg", "statustext", "errors", "result":
+		// Here a single capitalised word is a sentence: "Unauthorized".
+		if x.words.reasons[normKey(s)] && (unicode.IsUpper(rune(s[0])) && strings.ToUpper(s) != s || generic(s)) {
+			if strings.IndexFunc(s[1:], unicode.IsUpper) < 0 || strings.Contains(s, " ") {
+				return "", false
+			}
+		}
+	}
+	if n.key == "__type" || n.norm == "code" || n.norm == "errorcode" {
+		if _, name, ok := strings.Cut(s, "#"); ok {
+			s = name
+		}
+		s, _, _ = strings.Cut(s, ":http")
+	}
+	if !isSymbol(s) || generic(s) {
+		return "", false
+	}
+	switch n.norm {
+	case "message", "errormessage", "msg", "title", "detail":
+		return s, strings.Contains(s, "_") && !strings.Contains(s, ".")
+	case "id", "name", "key", "identifier", "label":
+		return s, strings.IndexFunc(s, unicode.IsDigit) < 0 && len(s) > 3 && s != "Error" && !strings.Contains(s, ".")
+	case "errorid":
+		return s, strings.IndexFunc(s, unicode.IsDigit) < 0 && strings.ContainsAny(s, "_-.")
+	case "reason", "status", "result", "kind", "rule":
+		return s, !opaque(s)
+	}
+	return s, !opaque(s)
+}
+
+// isSymbol accepts words without blanks that a program could compare.
+func isSymbol(s string) bool {
+	if s == "" {
+		return false
+	}
+	letters := false
+	for _, r := range s {
+		switch {
+		case r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z':
+			letters = true
+		case r >= '0' && r <= '9' || strings.ContainsRune("_-.:/#@*+$[]", r):
+		default:
+			return false
+		}
+	}
+	last := s[len(s)-1]
+	if last == '.' || last == ':' || strings.Contains(s, "://") || s[0] == '/' || s[0] == '[' {
+		return false
+	}
+	return letters || isNumber(s)
+}
+
+// opaque recognises identifiers of occurrences: UUIDs, long hexadecimal, dates.
+func opaque(s string) bool {
+	digits, hex := 0, 0
+	for i := range len(s) {
+		c := s[i]
+		switch {
+		case c >= '0' && c <= '9':
+			digits++
+			hex++
+		case c >= 'a' && c <= 'f' || c >= 'A' && c <= 'F' || c == '-':
+			hex++
+		}
+	}
+	return len(s) >= 16 && digits > 0 && (hex == len(s) || digits*3 > len(s)) || len(s) > 60 && !strings.ContainsAny(s, "_.-/")
+}
+
+func generic(s string) bool {
+	switch strings.ToLower(s) {
+	case "error", "errors", "fail", "failed", "failure", "false", "true", "ok", "success", "null", "none", "undefined", "about:blank", "status",
+		"error.list", "field", "object", "body", "nok", "ko", "exception", "n/a", "err", "warning", "fatal", "string", "problem", "httpexception", "httperror", "errorresponse", "apierror", "list", "invalid_grant_type_":
+		return true
+	}
+	return false
+}
+
+// coarse recognises types that name a family: they yield to a code beside them.
+func coarse(s string) bool {
+	switch strings.ToLower(s) {
+	case "client", "server", "sender", "receiver", "security", "validation", "invalid_request_error", "api_error", "invalid_request", "oauthexception",
+		"graphmethodexception", "business_error", "system_error", "soap:client", "soap:server", "bad_request", "badrequest", "configuration":
+		return true
+	}
+	return false
+}
+
+func isNumber(s string) bool {
+	s = strings.TrimPrefix(s, "-")
+	if s == "" || len(s) > 18 {
+		return false
+	}
+	for i := range len(s) {
+		if s[i] < '0' || s[i] > '9' {
+			return false
+		}
+	}
+	return true
+}
+
+func httpStatus(s string) int {
+	v, err := strconv.Atoi(s)
+	if err != nil || v < 400 || v > 599 {
+		return 0
+	}
+	return v
+}
+
+// repeatsStatus holds for a number that is the status, also when the status
+// line says something else but the tree names it too.
+func (x *reading) repeatsStatus(s string) bool {
+	v := httpStatus(s)
+	return v != 0 && (v == x.http || v == x.status || x.http == 0 || x.http < 400)
+}
+
+// lastSegment makes a code of a type URI (RFC 9457 section 3.1.1). URIs that
+// lead to the description of a status are none.
+func lastSegment(s string) string {
+	if strings.HasPrefix(s, "urn:") {
+		return s[strings.LastIndexByte(s, ':')+1:]
+	}
+	if i := strings.IndexByte(s, '#'); i > 0 && !strings.Contains(s, "/") {
+		return s[i+1:] // namespace#Name
+	}
+	u, err := url.Parse(s)
+	if err != nil || (u.Host == "" && !strings.HasPrefix(s, "/")) {
+		return s
+	}
+	if strings.Contains(u.Host, "ietf.org") || strings.Contains(u.Host, "rfc-editor") || strings.HasPrefix(u.Host, "httpstatus") || strings.Contains(u.Host, "w3.org") || strings.HasSuffix(u.Host, "mozilla.org") {
+		return ""
+	}
+	if u.Fragment != "" {
+		return u.Fragment
+	}
+	seg := strings.TrimRight(u.Path, "/")
+	seg = strings.TrimSuffix(strings.TrimSuffix(seg[strings.LastIndexByte(seg, '/')+1:], ".html"), ".md")
+	switch strings.ToLower(seg) {
+	case "errors", "error", "docs", "problems", "problem", "probs", "api", "blank":
+		return ""
+	}
+	return seg
+}
+
+// tagPath joins nested union tags: {".tag":"path","path":{".tag":"not_found"}}.
+func (x *reading) tagPath() found {
+	for _, s := range x.scopes {
+		tag := s.n.get("tag")
+		if tag.str() == "" || !strings.HasPrefix(tag.key, ".") || s.penalty > parentPenalty {
+			continue
+		}
+		path := tag.str()
+		at := s.n
+		for range 4 {
+			next := at.get(normKey(at.get("tag").str()))
+			if next == nil || next.get("tag").str() == "" {
+				break
+			}
+			path += "/" + next.get("tag").str()
+			at = next
+		}
+		return found{path, 112, ".tag", tag}
+	}
+	return found{}
+}
+
+// prefixCode takes a code that opens the message: "WEAK_PASSWORD : …".
+func (x *reading) prefixCode() found {
+	head, _, ok := strings.Cut(x.message.text, ":")
+	head = strings.Trim(strings.TrimSpace(head), "[]()")
+	if ok && len(head) > 3 && len(head) < 48 && isSymbol(head) && strings.ToUpper(head) == head && strings.ContainsAny(head, "_0123456789") && !isNumber(head) && !strings.ContainsAny(head, "/.") {
+		return found{head, 26, "prefix of the message", x.message.node}
+	}
+	return found{}
+}

@@ -1,0 +1,335 @@
+package guess
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/failwell/failwell/contract/condition"
+)
+
+// How much of a rule's weight counts, in percent, by where the text stood.
+const (
+	ofCode     = 100
+	ofFineCode = 90
+	ofType     = 72
+	ofMessage  = 80
+	ofTitle    = 60
+	ofDetail   = 50
+)
+
+// decide weighs the evidence and names the condition. fits is the weight that a
+// code, a type or the structure gave to it; clash says that the code and the
+// sentence speak of different matters.
+func (x *reading) decide() (c condition.Condition, fits int, clash bool) {
+	score := evidence{}
+	add := func(e evidence, percent int) {
+		for is, w := range e {
+			score.note(is, w*percent/100+suits(is, x.status, w))
+		}
+	}
+	fromCode := x.codeEvidence()
+	add(fromCode, ofCode)
+	fine := x.fineEvidence()
+	add(fine, ofFineCode)
+	kind := x.words.read(x.kind.text, true, x.status)
+	add(kind, ofType)
+	text := x.words.read(x.message.text, false, x.status)
+	if x.status == 422 && x.code.text == "" {
+		delete(text, condition.ParameterMissing)
+		delete(text, condition.ParameterInvalid)
+	}
+	add(text, ofMessage)
+	for _, other := range x.asides() {
+		add(x.words.read(other, false, x.status), ofDetail)
+	}
+	if len(x.fields) > 0 && (x.status == 400 || x.status == 422 || x.status < 400) && len(x.issues)+len(x.mapped) > 0 {
+		score.note(condition.ValidationFailed, 72)
+		fits = max(fits, 1)
+	}
+	if prior, weight := x.prior(); prior != condition.Unknown {
+		score.note(prior, weight)
+	}
+	if x.exhausted() && x.status == 403 {
+		score.note(condition.RateLimited, 78)
+	}
+	c, _ = score.best()
+	c = x.refine(c, fromCode, fine, text)
+	fits = max(fits, fromCode[c], fine[c], kind[c])
+	top, weight := fromCode.best()
+	said, loud := text.best()
+	if weight >= 75 && loud >= 90 && family(top) != family(said) && !slices.Contains(finer(top), said) && !slices.Contains(finer(said), top) && text[top] == 0 {
+		clash = true
+	}
+	return c, fits, clash
+}
+
+// codeEvidence reads the code: its words, or its number in a known scheme.
+func (x *reading) codeEvidence() evidence {
+	code := x.code.text
+	e := evidence{}
+	if code == "" {
+		return e
+	}
+	if isNumber(code) || len(code) == 5 {
+		if c, ok := x.words.sql[code]; ok && x.code.node != nil && len(code) == 5 {
+			e.note(c, 92)
+		}
+		if c, ok := x.words.rpc[code]; ok {
+			e.note(c, 85)
+		}
+		if c, ok := x.words.grpc[code]; ok && x.isGRPC() {
+			e.note(c, 64)
+		}
+		if s := httpStatus(code); s != 0 && x.status < 400 {
+			e.note(condition.OfStatus(s), 60)
+		}
+		if isNumber(code) {
+			return e
+		}
+	}
+	for is, w := range x.words.read(code, true, x.status) {
+		e.note(is, w)
+	}
+	return e
+}
+
+// isGRPC holds for google.rpc.Status bodies and for grpc-status headers.
+func (x *reading) isGRPC() bool {
+	if x.code.node == nil {
+		return strings.HasPrefix(x.code.where, "header grpc")
+	}
+	up := x.code.node.up
+	return x.code.node.norm == "code" && up != nil && up.get("message") != nil && up.get("details").is(kindArray)
+}
+
+// fineEvidence reads the codes below the error object: reasons, inner codes.
+func (x *reading) fineEvidence() evidence {
+	e := evidence{}
+	read := 0
+	for _, s := range x.scopes {
+		if x.codeOfField(s.n) && len(x.fields) > 1 {
+			continue
+		}
+		for _, kid := range s.n.kids {
+			if kid == x.code.node || codeKeys[kid.norm] < 60 || kid.norm == "type" && s.penalty > 0 || read >= 12 {
+				continue
+			}
+			if text, ok := x.symbol(kid); ok && !isNumber(text) {
+				read++
+				for is, w := range x.words.read(text, true, x.status) {
+					e.note(is, w)
+				}
+			}
+		}
+	}
+	if h := x.head.first("www-authenticate"); h != "" {
+		for is, w := range x.words.read(attribute(h, "error"), true, x.status) {
+			e.note(is, w)
+		}
+		for is, w := range x.words.read(attribute(h, "error_description"), false, x.status) {
+			e.note(is, w*9/10)
+		}
+	}
+	return e
+}
+
+// asides are further texts: a title beside the detail, a reason phrase, a page.
+func (x *reading) asides() []string {
+	var out []string
+	for _, s := range x.scopes {
+		for _, kid := range s.n.kids {
+			if kid != x.message.node && messageKeys[kid.norm] >= 56 && len(out) < 6 {
+				if text := textOf(kid); text != "" && strings.Contains(text, " ") {
+					out = append(out, text)
+				}
+			}
+		}
+	}
+	if x.doc.form == formHTML {
+		out = append(out, x.doc.text[:min(len(x.doc.text), 2000)])
+	}
+	return out
+}
+
+// prior is what the status alone says. A fine status weighs more than 400, 403
+// and 500, which servers use for anything.
+func (x *reading) prior() (condition.Condition, int) {
+	c, ok := x.words.status[x.status]
+	if !ok {
+		c = condition.OfStatus(x.status)
+	}
+	switch x.status {
+	case 400:
+		return c, 40
+	case 403, 500:
+		return c, 44
+	case 401:
+		return c, 52
+	case 404, 422:
+		return c, 56
+	case 503:
+		return c, 50
+	}
+	return c, 54
+}
+
+// suits adds to a condition that is usual under a status and takes from one
+// that would be odd there.
+func suits(c condition.Condition, status, weight int) int {
+	usual, odd := 0, 0
+	switch status {
+	case 401:
+		usual, odd = 8, -30
+		if family(c) == "auth" {
+			return usual
+		}
+		if family(c) == "access" {
+			return -8
+		}
+		return odd
+	case 402:
+		if family(c) == "money" || family(c) == "limit" || c == condition.FeatureUnavailable {
+			return 10
+		}
+		return -25
+	case 403:
+		switch family(c) {
+		case "access", "limit", "money":
+			return 4
+		case "auth":
+			return 0
+		}
+		return -24
+	case 404:
+		switch family(c) {
+		case "missing":
+			return 10
+		case "auth", "access":
+			return -24
+		}
+		return -22
+	case 405:
+		if c == condition.MethodNotAllowed {
+			return 10
+		}
+		return -30
+	case 409, 412, 423:
+		if family(c) == "state" {
+			return 8
+		}
+		return -20
+	case 413:
+		if c == condition.BodyTooLarge || c == condition.StorageExhausted || family(c) == "limit" {
+			return 8
+		}
+		return -25
+	case 415, 406:
+		if c == condition.MediaUnsupported {
+			return 8
+		}
+		return -28
+	case 429:
+		if family(c) == "limit" || family(c) == "money" {
+			return 10
+		}
+		return -34
+	case 400, 422:
+		if family(c) == "server" {
+			return -18
+		}
+	case 500, 502, 503, 504:
+		switch family(c) {
+		case "server":
+			return 8
+		case "limit":
+			return 0
+		}
+		if weight >= 90 && status == 500 {
+			return -16
+		}
+		return -32
+	}
+	return 0
+}
+
+// family groups conditions that are about the same matter.
+func family(c condition.Condition) string {
+	switch c {
+	case condition.KeyMissing, condition.KeyMalformed, condition.KeyUnknown, condition.KeyExpired, condition.KeyRevoked, condition.KeyDeactivated:
+		return "auth"
+	case condition.PermissionDenied, condition.FeatureUnavailable, condition.AccountSuspended:
+		return "access"
+	case condition.PaymentRequired, condition.BalanceInsufficient:
+		return "money"
+	case condition.RateLimited, condition.QuotaExhausted, condition.ConcurrencyExceeded, condition.StorageExhausted, condition.Overloaded:
+		return "limit"
+	case condition.ResourceMissing, condition.RouteUnknown:
+		return "missing"
+	case condition.ResourceConflict, condition.IdempotencyMismatch, condition.IdempotencyInProgress, condition.IdempotencyOutcomeUnknown, condition.IdempotencyNotReplayable:
+		return "state"
+	case condition.Internal, condition.StorageFailed, condition.DependencyFailed, condition.Unavailable, condition.UpstreamUnreachable, condition.UpstreamTimeout, condition.ProcessingFailed:
+		return "server"
+	}
+	return "request"
+}
+
+// finer lists the conditions that say the same as c, more exactly.
+func finer(c condition.Condition) []condition.Condition {
+	switch c {
+	case condition.KeyUnknown:
+		return []condition.Condition{condition.KeyExpired, condition.KeyRevoked, condition.KeyDeactivated, condition.KeyMalformed, condition.KeyMissing, condition.AccountSuspended}
+	case condition.RateLimited:
+		return []condition.Condition{condition.ConcurrencyExceeded, condition.QuotaExhausted}
+	case condition.QuotaExhausted:
+		return []condition.Condition{condition.StorageExhausted, condition.ConcurrencyExceeded, condition.RateLimited}
+	case condition.PermissionDenied:
+		return []condition.Condition{
+			condition.RateLimited, condition.AccountSuspended, condition.FeatureUnavailable, condition.QuotaExhausted, condition.PaymentRequired,
+			condition.KeyExpired, condition.KeyRevoked, condition.KeyDeactivated, condition.StorageExhausted,
+		}
+	case condition.PaymentRequired:
+		return []condition.Condition{condition.BalanceInsufficient}
+	case condition.ResourceMissing:
+		return []condition.Condition{condition.RouteUnknown}
+	case condition.ResourceConflict:
+		return []condition.Condition{condition.IdempotencyInProgress, condition.IdempotencyMismatch, condition.IdempotencyOutcomeUnknown}
+	case condition.ParameterInvalid:
+		return []condition.Condition{condition.IdempotencyMismatch, condition.FormatInvalid}
+	case condition.RequestMalformed:
+		return []condition.Condition{condition.FormatInvalid, condition.ParameterMissing, condition.ParameterInvalid, condition.IdempotencyMismatch}
+	case condition.Internal:
+		return []condition.Condition{condition.StorageFailed, condition.DependencyFailed, condition.Overloaded, condition.UpstreamTimeout, condition.ProcessingFailed}
+	case condition.Unavailable:
+		return []condition.Condition{condition.Overloaded, condition.UpstreamUnreachable, condition.DependencyFailed}
+	}
+	return nil
+}
+
+// refine lets a strong word of the code or the sentence make c more exact.
+func (x *reading) refine(c condition.Condition, sources ...evidence) condition.Condition {
+	top, at := 0, c
+	for _, is := range finer(c) {
+		for i, e := range sources {
+			w := e[is]
+			if w < 84 || w <= top {
+				continue
+			}
+			prose := i == len(sources)-1
+			if prose && (c == condition.QuotaExhausted || c == condition.RateLimited) && (w < 93 || e[c] > w) {
+				continue
+			}
+			// "Missing or invalid key" says both; the coarser stands.
+			if prose && is == condition.KeyMissing && e[c] > 0 && sources[0][c] > 85 {
+				continue
+			}
+			if is == condition.BalanceInsufficient && sources[0][c] >= 96 {
+				continue
+			}
+			if prose && c == condition.ParameterInvalid && e[c] > w {
+				continue
+			}
+			top, at = w, is
+		}
+	}
+	return at
+}

@@ -1,0 +1,242 @@
+package guess
+
+import (
+	"strings"
+)
+
+// failing reports whether an object says of itself that it is a failure.
+func failing(n *node) bool {
+	if !n.is(kindObject) {
+		return false
+	}
+	for _, kid := range n.kids {
+		switch kid.norm {
+		case "error", "err", "fault", "exception", "errorresponse", "serviceexception":
+			if errorMember(kid, n) {
+				return true
+			}
+		case "errors", "errormessages", "errorlist":
+			if !kid.empty() {
+				return true
+			}
+		case "ok", "success", "succeeded", "issuccess", "successful", "issuccessful", "requestsuccessful":
+			if v, known := kid.truth(); known && !v && (kid.kind == kindBool || telling(n) > 0) {
+				return true
+			}
+		case "haserror", "haserrors", "iserror", "failed", "iserrored":
+			if v, known := kid.truth(); known && v && kid.kind == kindBool {
+				return true
+			}
+		case "status", "stat", "result", "state", "ack", "outcome":
+			if statusWord(kid, n) {
+				return true
+			}
+		case "type", "object", "kind":
+			if s := strings.ToLower(kid.str()); s == "error" || s == "error.list" || s == "status" && strings.EqualFold(n.get("status").str(), "failure") {
+				return true
+			}
+		case "errorcode", "errcode", "errno", "errcd", "errorno":
+			if !kid.empty() && !successCode(kid.str()) {
+				return true
+			}
+		case "code", "statuscode", "retcode", "returncode", "resultcode", "ret", "rescode", "cod", "responsecode", "bizcode", "infocode":
+			if codeMember(kid, n) {
+				return true
+			}
+		case "errormessage", "errmsg", "errormsg", "errordescription":
+			s := kid.str()
+			if s != "" && !pleased(s) && n.get("errcode", "errorcode", "code", "errno") == nil && !n.get("status").is(kindString) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// errorMember judges a member called error. A resource that keeps its own
+// failure, such as a job, is not a failed call.
+func errorMember(kid, n *node) bool {
+	if kid.empty() {
+		return false
+	}
+	if kid.kind == kindNumber || kid.kind == kindString && pleased(kid.str()) {
+		return kid.kind == kindNumber && n.get("message", "msg", "errormessage") != nil
+	}
+	return !resource(n)
+}
+
+// resource recognises a stored object: it has an identity and a life.
+func resource(n *node) bool {
+	if n.get("id", "uuid", "jobid", "runid", "taskid") == nil {
+		return false
+	}
+	if n.get("jsonrpc") != nil {
+		return false
+	}
+	return n.get("createdat", "created", "createtime", "updatedat", "object", "startedat", "completedat", "finishedat", "input", "progress") != nil
+}
+
+func statusWord(kid, n *node) bool {
+	if kid.kind == kindObject || resource(n) {
+		return false
+	}
+	s := strings.ToLower(kid.str())
+	switch s {
+	case "error", "fail", "failed", "failure", "err", "ko", "nok", "unsuccessful", "failurewithwarning":
+		return telling(n) > 0 || !n.get("data", "errors", "error").empty() || len(n.kids) <= 2
+	case "0":
+		// "status": "0" fails where a text explains it.
+		info := n.get("info", "message", "msg")
+		return kid.kind == kindString && info.str() != "" && !pleased(info.str())
+	case "not_found", "zero_results", "ok":
+		return s == "not_found" && len(n.kids) <= 3
+	}
+	raw := kid.str()
+	upper := strings.Contains(raw, "_") && strings.ToUpper(raw) == raw
+	if upper && !n.get("errormessage").empty() {
+		return true
+	}
+	if upper {
+		_, weight := words().read(raw, true, 0).best()
+		return weight >= 80
+	}
+	v, isNumber := kid.num()
+	return isNumber && kid.kind == kindNumber && v >= 400 && v < 600 && telling(n) > 0
+}
+
+// codeMember judges a numeric or symbolic result code: it fails when it is no
+// success code and a text beside it does not sound pleased.
+func codeMember(kid, n *node) bool {
+	s := kid.str()
+	if s == "" || successCode(s) || resource(n) {
+		return false
+	}
+	text := n.get("message", "msg", "errmsg", "errormessage", "info", "statusmessage", "retmsg", "returnmsg", "resultmsg", "errortype", "error", "errordetail", "desc", "description", "statusmsg")
+	if text.str() == "" || pleased(text.str()) {
+		return false
+	}
+	v, isNumber := kid.num()
+	if isNumber && v == 1 && !n.get("data", "result").empty() {
+		return false
+	}
+	if isNumber && v > 0 && v < 100 && kid.norm == "code" && n.up == nil && len(n.kids) > 6 {
+		return false
+	}
+	if !isNumber && n.get("id", "name") != nil && kid.norm == "code" {
+		return false // a country, a currency, a coupon
+	}
+	return n.get("id") == nil || kid.norm != "code"
+}
+
+func successCode(s string) bool {
+	switch strings.ToLower(s) {
+	case "", "0", "00", "000", "0000", "00000", "000000", "ok", "success", "succeed", "succeeded", "none", "null", "no_error", "success_ok", "accepted", "created":
+		return true
+	}
+	return len(s) == 3 && s[0] == '2' || len(s) == 5 && strings.HasPrefix(s, "20000") || s == "10000"
+}
+
+// pleased recognises the texts of success.
+func pleased(s string) bool {
+	switch strings.ToLower(strings.Trim(strings.TrimSpace(s), ".!")) {
+	case "", "ok", "success", "successful", "succeeded", "succeed", "successfully", "no error", "none", "done", "true", "成功", "操作成功", "请求成功", "request success", "accepted", "created", "completed", "operation successful":
+		return true
+	}
+	return false
+}
+
+// failure finds what in a tree says that a call with a good status failed.
+func failure(root *node) *node {
+	switch {
+	case root == nil:
+		return nil
+	case root.kind == kindArray:
+		for i, item := range root.kids {
+			if i == 100 {
+				break
+			}
+			if failing(item) {
+				return item
+			}
+		}
+		return nil
+	case failing(root):
+		return root
+	}
+	for _, kid := range root.kids {
+		switch kid.norm {
+		case "meta", "header", "response", "status", "result", "error", "fault", "errorresponse", "rsp", "body", "envelope", "head", "baseresp", "responsestatus", "sys", "responseheader", "lfm", "methodresponse", "root", "xml", "apiresponse", "serviceresponse":
+			if found := enclosed(kid); found != nil {
+				return found
+			}
+		case "usererrors", "failed", "failures", "partialfailureerror":
+			if !kid.empty() && kid.kind != kindBool && kid.kind != kindNumber {
+				return kid
+			}
+		case "failedrecordcount", "failedcount", "failurecount", "errorcount", "faileditemcount":
+			if v, ok := kid.num(); ok && v > 0 {
+				return kid
+			}
+		case "data":
+			if found := userErrors(kid, 0); found != nil {
+				return found
+			}
+		}
+	}
+	return nil
+}
+
+// enclosed looks one or two levels into a member that wraps a whole answer.
+func enclosed(kid *node) *node {
+	if kid.kind == kindObject && (kid.norm == "fault" || kid.norm == "error") && len(kid.kids) > 0 && !resource(kid.up) {
+		return kid
+	}
+	if failing(kid) {
+		return kid
+	}
+	for _, grand := range kid.kids {
+		if grand.kind == kindObject && (failing(grand) || (grand.norm == "fault" || grand.norm == "error") && len(grand.kids) > 0) {
+			return grand
+		}
+	}
+	return nil
+}
+
+// userErrors finds the lists in which GraphQL mutations report refusals.
+func userErrors(n *node, depth int) *node {
+	for i, kid := range n.kids {
+		if depth > 4 || i > 100 {
+			break
+		}
+		switch kid.norm {
+		case "usererrors", "mutationerrors", "customerusererrors", "clientmutationerrors":
+			if !kid.empty() {
+				return kid
+			}
+		}
+		if kid.kind == kindObject {
+			if found := userErrors(kid, depth+1); found != nil {
+				return found
+			}
+		}
+	}
+	return nil
+}
+
+// partFailed finds the failing item of a bulk answer, below any list.
+func partFailed(root *node) *node {
+	var found *node
+	root.each(2000, func(n *node) {
+		if found != nil || n.kind != kindObject || n == root {
+			return
+		}
+		if s, ok := n.get("status", "statuscode", "code", "httpstatus", "httpstatuscode").num(); ok && s >= 400 && s < 600 {
+			found = n
+			return
+		}
+		if !n.get("error", "errors", "errorcode", "errormessage").empty() || failing(n) {
+			found = n
+		}
+	})
+	return found
+}

@@ -1,0 +1,365 @@
+package guess
+
+import (
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// collect finds the issues that a failure lists field by field. It fills
+// x.fields, and x.issues with the objects they stand in.
+func (x *reading) collect() {
+	if x.root == nil || x.doc.form == formHTML || x.doc.form == formText {
+		return
+	}
+	x.root.each(5000, func(n *node) {
+		if len(x.fields) >= maxFields {
+			return
+		}
+		switch n.kind {
+		case kindArray:
+			x.issueList(n)
+		case kindObject:
+			switch {
+			case slices.Contains(x.mapped, n):
+			case n.up != nil && fieldMaps[n.norm] && x.isFieldMap(n):
+				x.flatten(n, nil, 0)
+			case n == x.root && x.isRootMap(n):
+				x.flatten(n, nil, 0)
+			case n.norm == "details" || n.norm == "detail" || n.norm == "context":
+				x.detail(n)
+			}
+		default:
+		}
+	})
+	// XML writes a list of one as an object.
+	if len(x.fields) == 0 && x.doc.form == formXML {
+		x.root.each(2000, func(n *node) {
+			if n.kind == kindObject && n.up != nil && (strings.HasSuffix(n.norm, "violation") || strings.HasSuffix(n.norm, "fielderror") || n.up.norm == "errors" || n.up.norm == "details") {
+				x.issue(n)
+			}
+		})
+	}
+}
+
+func (x *reading) emit(path []string, in, message, code string) {
+	if len(x.fields) >= maxFields {
+		return
+	}
+	f := Field{Message: clean(message, maxMessage), Code: clean(code, maxCode), In: in}
+	for i, p := range path {
+		if i < 32 {
+			f.Path = append(f.Path, clean(p, maxName))
+		}
+	}
+	f.Name = clean(strings.Join(f.Path, "."), maxName)
+	for _, have := range x.fields {
+		if have.Name == f.Name && have.Message == f.Message {
+			return
+		}
+	}
+	x.fields = append(x.fields, f)
+}
+
+// issueList reads an array of objects of which at least one is about a field.
+func (x *reading) issueList(list *node) {
+	if len(list.kids) == 0 || listOfCauses(list.norm) {
+		return
+	}
+	hit := false
+	for i, item := range list.kids {
+		if i < maxFields && item.kind == kindObject && x.issue(item) {
+			hit = true
+		}
+	}
+	if !hit && x.sentences(list) {
+		return
+	}
+}
+
+// listOfCauses are lists whose items' paths are not the caller's fields.
+func listOfCauses(norm string) bool {
+	switch norm {
+	case "locations", "trace", "traces", "stack", "stacktrace", "links", "rootcause", "documentation", "data", "codes", "frames", "help", "metadata":
+		return true
+	}
+	return false
+}
+
+// issue reads one object of a list.
+func (x *reading) issue(item *node) bool {
+	if slices.Contains(x.issues, item) {
+		return true
+	}
+	message := issueText(item)
+	code := ""
+	for _, name := range []string{"code", "errorcode", "type", "reason", "keyword", "error", "rule", "issue", "validator"} {
+		if s, ok := x.symbol2(item.get(name)); ok && s != message {
+			code = s
+			break
+		}
+	}
+	if item.get("children") != nil && item.get("constraints") != nil { // nested property errors
+		return x.constrained(item, nil, 0)
+	}
+	path, in, ok := x.locator(item)
+	if !ok || message == "" {
+		return false
+	}
+	// Salesforce and others name several fields in one issue.
+	if list := item.get("fields", "path", "field"); list.is(kindArray) && list.norm == "fields" {
+		for _, f := range list.kids {
+			x.emit(splitPath(f.str()), in, message, code)
+		}
+	} else {
+		x.emit(path, in, message, code)
+	}
+	x.issues = append(x.issues, item)
+	return true
+}
+
+func (x *reading) symbol2(n *node) (string, bool) {
+	if n == nil {
+		return "", false
+	}
+	return x.symbol(n)
+}
+
+// constrained reads {"property","constraints":{rule:text},"children":[…]}.
+func (x *reading) constrained(item *node, path []string, depth int) bool {
+	name := item.get("property").str()
+	if name == "" || depth > 8 {
+		return false
+	}
+	path = append(path[:len(path):len(path)], name)
+	for _, c := range item.get("constraints").list() {
+		x.emit(path, "", c.str(), c.key)
+	}
+	for _, child := range item.get("children").list() {
+		x.constrained(child, path, depth+1)
+	}
+	x.issues = append(x.issues, item)
+	return true
+}
+
+func (n *node) list() []*node {
+	if n == nil {
+		return nil
+	}
+	return n.kids
+}
+
+func issueText(item *node) string {
+	for _, name := range issueTexts {
+		n := item.get(name)
+		if n == nil {
+			continue
+		}
+		if s := textOf(n); s != "" {
+			return s
+		}
+	}
+	return ""
+}
+
+// locator finds which part of the request an issue is about.
+func (x *reading) locator(item *node) (path []string, in string, ok bool) {
+	in = inOf(item.get("in", "location", "locationtype", "paramtype").str())
+	graph := item.get("locations") != nil || item.get("extensions") != nil
+	for _, name := range locators {
+		n := item.get(name)
+		if n == nil || n.kind == kindNull || n.kind == kindBool {
+			continue
+		}
+		switch {
+		case name == "path" && graph, name == "target" && n.kind != kindString:
+			continue
+		case name == "path" && x.requestPath(n):
+			continue
+		case (name == "name" || name == "key" || name == "element") && !nameIsField(item, n):
+			continue
+		case name == "source" && n.kind == kindObject:
+			if p := n.get("pointer", "jsonpointer"); p.str() != "" {
+				path, head := trimHead(splitPath(p.str()), true)
+				return path, either(head, either(in, "body")), true
+			}
+			if p := n.get("parameter", "header", "queryparameter", "pathparameter"); p.str() != "" {
+				where := "query"
+				if p.norm == "header" {
+					where = "header"
+				}
+				return []string{p.str()}, where, true
+			}
+			continue
+		case name == "source" && !strings.HasPrefix(n.str(), "/"):
+			continue
+		case n.kind == kindArray:
+			if path = listPath(n); len(path) == 0 && len(n.kids) > 0 {
+				continue
+			}
+			path, head := trimHead(path, false)
+			return path, either(head, in), true
+		case n.kind == kindObject:
+			continue
+		}
+		s := n.str()
+		if len(s) > maxName || strings.Contains(s, " ") && name != "attribute" && name != "field" && name != "fieldname" {
+			continue
+		}
+		path, head := trimHead(splitPath(s), strings.HasPrefix(s, "/") || strings.HasPrefix(s, "#") || strings.HasPrefix(s, "$"))
+		if p := item.get("params"); p.is(kindObject) { // a schema validator's missing or extra member
+			if extra := p.get("missingproperty", "additionalproperty").str(); extra != "" {
+				path = append(path, extra)
+			}
+		}
+		return path, either(head, in), true
+	}
+	if c := item.get("context"); c.is(kindObject) {
+		if p := c.get("propertyname", "field", "key", "property").first(); p.str() != "" {
+			return splitPath(p.str()), in, true
+		}
+	}
+	// A location that is no part of a request is the field's own name.
+	for _, name := range []string{"in", "location"} {
+		if n := item.get(name); n.str() != "" && inOf(n.str()) == "" && !strings.ContainsAny(n.str(), " /") {
+			return splitPath(n.str()), "", true
+		}
+	}
+	return nil, "", false
+}
+
+// requestPath holds for a path that repeats the request's URL.
+func (x *reading) requestPath(n *node) bool {
+	s := n.str()
+	up := n.up
+	return strings.HasPrefix(s, "/") && up != nil && (up.get("timestamp", "statuscode") != nil || up == x.root)
+}
+
+// nameIsField tells a field's name from the name of an error.
+func nameIsField(item, n *node) bool {
+	s := n.str()
+	if s == "" || strings.HasSuffix(s, "Error") || strings.HasSuffix(s, "Exception") || strings.Contains(s, " ") || strings.ToUpper(s) == s && strings.Contains(s, "_") {
+		return false
+	}
+	return item.get("reason", "message", "description", "error", "detail", "msg", "errors") != nil && item.get("status") == nil
+}
+
+func either(a, b string) string {
+	if a != "" {
+		return a
+	}
+	return b
+}
+
+func inOf(s string) string { return pathHeads[normKey(s)] }
+
+// listPath joins a path given as an array: ["body","items",0,"name"].
+func listPath(n *node) []string {
+	var path []string
+	for _, item := range n.kids {
+		if item.kind == kindObject { // {"key": "a"} segments
+			item = item.get("key", "name")
+		}
+		s := item.str()
+		if s == "" || len(s) > maxName {
+			return path
+		}
+		path = append(path, s)
+	}
+	return path
+}
+
+// splitPath reads JSON pointers (RFC 6901), JSONPath and the dotted and
+// bracketed notations: /a/0/b, $.a[0].b, a.0.b, a[0][b].
+func splitPath(s string) []string {
+	s = strings.TrimSpace(s)
+	s = strings.TrimPrefix(s, "#")
+	if strings.HasPrefix(s, "/") {
+		var path []string
+		for seg := range strings.SplitSeq(s[1:], "/") {
+			if seg = strings.ReplaceAll(strings.ReplaceAll(seg, "~1", "/"), "~0", "~"); seg != "" {
+				path = append(path, seg)
+			}
+		}
+		return path
+	}
+	s = strings.TrimPrefix(s, "$")
+	if strings.Contains(s, " ") {
+		return []string{s}
+	}
+	return strings.FieldsFunc(s, func(r rune) bool { return r == '.' || r == '[' || r == ']' || r == '\'' || r == '"' })
+}
+
+// trimHead takes a leading segment off that names the part of the request, and
+// from a pointer the containers of JSON:API.
+func trimHead(path []string, pointer bool) (rest []string, in string) {
+	if len(path) > 0 {
+		if part := pathHeads[strings.ToLower(path[0])]; part != "" && (len(path) > 1 || path[0] == "body") {
+			path, in = path[1:], part
+		}
+	}
+	if pointer {
+		for len(path) > 1 && (path[0] == "data" || path[0] == "attributes" || path[0] == "relationships") {
+			path = path[1:]
+		}
+	}
+	return path, in
+}
+
+// sentences reads a list of strings that each begin with a property's name, as
+// validators of classes write them: "email must be an email".
+func (x *reading) sentences(list *node) bool {
+	if x.http != 0 && x.http != 400 && x.http != 422 || list.norm != "message" && list.norm != "messages" && list.norm != "errors" && list.norm != "detail" && list.norm != "details" && list.norm != "errormessages" {
+		return false
+	}
+	hit := false
+	for i, item := range list.kids {
+		if item.kind != kindString || i >= maxFields {
+			return hit
+		}
+		name, rest, ok := strings.Cut(item.text, " ")
+		name = strings.Trim(strings.TrimSuffix(name, ":"), "\"'`")
+		if prop, tail, isProp := strings.Cut(rest, " "); ok && name == "property" && isProp {
+			name, rest = prop, tail
+		}
+		if ok && isFieldName(name) && (strings.HasPrefix(rest, "must ") || strings.HasPrefix(rest, "should ") || strings.HasPrefix(rest, "is ") || strings.HasPrefix(rest, "can't ") || strings.HasPrefix(rest, "cannot ") || strings.HasPrefix(rest, "has ") || strings.HasPrefix(rest, "each ")) {
+			if rest, each := strings.CutPrefix(item.text, "each value in "); each {
+				name, _, _ = strings.Cut(rest, " ")
+			}
+			x.emit(splitPath(name), "", item.text, "")
+			hit = true
+		}
+	}
+	return hit
+}
+
+func isFieldName(s string) bool {
+	if s == "" || len(s) > 64 {
+		return false
+	}
+	for i := range len(s) {
+		if !isWord(s[i]) && s[i] != '.' && s[i] != '-' && s[i] != '[' && s[i] != ']' {
+			return false
+		}
+	}
+	switch strings.ToLower(s) {
+	case "this", "it", "there", "value", "the", "request", "body", "you", "api", "user", "account", "access", "token", "that", "resource", "service", "key", "which", "what", "authentication", "authorization":
+		return false
+	}
+	return true
+}
+
+// detail reads a single object that names a field and what is wrong with it.
+func (x *reading) detail(n *node) {
+	f := n.get("field", "fieldname", "param", "parameter", "property")
+	if f.str() == "" || strings.Contains(f.str(), " ") {
+		return
+	}
+	if text := n.get("issue", "message", "reason", "msg", "error", "description", "detail", "problem", "conflict"); text.str() != "" {
+		path, in := trimHead(splitPath(f.str()), strings.HasPrefix(f.str(), "/"))
+		x.emit(path, in, text.str(), "")
+		x.issues = append(x.issues, n)
+	}
+}
+
+func indexName(i int) string { return strconv.Itoa(i) }
