@@ -1,8 +1,18 @@
 package failwell
 
 import (
-	"net/url"
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"slices"
+	"strconv"
 	"time"
+
+	"github.com/failwell/failwell/contract"
+	"github.com/failwell/failwell/contract/condition"
 )
 
 // MaxBody is how many bytes of a failure's body are looked at and kept.
@@ -16,20 +26,246 @@ type Attempt struct {
 	Duration time.Duration
 	// Status is 0 when no response came.
 	Status int
-	// Code is the code as sent, else the name of the condition.
+	// Code is the code as sent, else the name of the condition; "" for a success.
 	Code      string
 	Condition Condition
 	RequestID string
-	// Reason says in a few words what went wrong.
+	// Reason says in a few words what went wrong, without credentials.
 	Reason string
-	// Wait is how long the client waited after it; 0 for the last one.
+	// Wait is how long the client then waited before it tried again.
 	Wait time.Duration
+	// Stopped says why there was no further attempt; "" when there was one.
+	Stopped Stop
 }
 
-func hostOf(address string) string {
-	u, err := url.Parse(address)
-	if err != nil || u.Host == "" {
-		return "http"
+// Stop is why a call was not repeated.
+type Stop string
+
+// The reasons, in the order in which they are looked at. The first that holds
+// is reported.
+const (
+	// StopCancelled: the caller's context ended.
+	StopCancelled Stop = "cancelled"
+	// StopDeadline: the wait would outlast the caller's deadline, or it passed.
+	StopDeadline Stop = "deadline"
+	// StopPartial: part of the call was done.
+	StopPartial Stop = "partial"
+	// StopAdvice: repeating cannot help, or only after somebody acted.
+	StopAdvice Stop = "advice"
+	// StopUnsafe: the call may have had an effect, and no key protects it.
+	StopUnsafe Stop = "unsafe"
+	// StopBody: the request's body cannot be sent again.
+	StopBody Stop = "body"
+	// StopAttempts: all attempts were made.
+	StopAttempts Stop = "attempts"
+	// StopMaxWait: the wait is longer than [Transport].MaxWait.
+	StopMaxWait Stop = "max_wait"
+	// StopBudget: the transport's [Budget] is used up.
+	StopBudget Stop = "budget"
+)
+
+// String is the reason in words.
+func (s Stop) String() string {
+	switch s {
+	case StopCancelled:
+		return "cancelled by the caller"
+	case StopDeadline:
+		return "the caller's deadline is too near"
+	case StopPartial:
+		return "part of the call was done"
+	case StopAdvice:
+		return "repeating cannot help"
+	case StopUnsafe:
+		return "not repeated, since it may have had an effect and carries no idempotency key"
+	case StopBody:
+		return "not repeated, since its body cannot be sent again without GetBody"
+	case StopAttempts:
+		return "all attempts were made"
+	case StopMaxWait:
+		return "the wait is longer than the client waits"
+	case StopBudget:
+		return "the retry budget is used up"
+	default:
+		return string(s)
 	}
-	return u.Host
 }
+
+// call is what is known of a call after its first attempt failed.
+type call struct {
+	transport *Transport
+	rules     *clientRules
+	// req is what the first attempt sent.
+	req      *http.Request
+	secrets  *secrets
+	attempts []Attempt
+	stopped  Stop
+	// The last failure: of a response when header is set, else cause.
+	failure contract.Failure
+	header  http.Header
+	body    []byte
+	cause   error
+	// marked is the request that the final response names.
+	marked *http.Request
+}
+
+// look reads the outcome of an attempt; it reports whether that was a failure.
+func (c *call) look(resp *http.Response, watch *wire, err error, began time.Time) bool {
+	t := c.transport
+	a := Attempt{At: began}
+	c.failure, c.header, c.body, c.cause = contract.Failure{}, nil, nil, nil
+	if c.secrets == nil {
+		c.secrets = secretsOf(c.req, t.Contract)
+	}
+	failed := true
+	if err != nil {
+		c.cause = c.secrets.cleanError(plainSpeech(err))
+		c.failure = networkFailure(err, c.rules.client.Network)
+		a.Reason = c.cause.Error()
+	} else {
+		failed = mayFail(t.Contract, resp) && c.read(resp)
+		watch.done()
+		a.Status = resp.StatusCode
+	}
+	a.Duration = t.now().Sub(began)
+	if failed {
+		c.describe(&a)
+	} else if t.OnAttempt != nil {
+		t.OnAttempt(c.req, a)
+	}
+	c.attempts = append(c.attempts, a)
+	return failed
+}
+
+// read takes the failure out of a response and leaves the body as it was.
+func (c *call) read(resp *http.Response) bool {
+	raw := peek(resp)
+	f, header, body, ok := readFailure(c.transport.Contract, resp, raw, c.secrets, c.transport.now())
+	if ok {
+		c.failure, c.header, c.body = f, header, body
+	}
+	return ok
+}
+
+func (c *call) describe(a *Attempt) {
+	a.Condition, a.RequestID = c.failure.Condition, c.failure.RequestID
+	e := Error{Failure: c.failure}
+	a.Code = e.Name()
+	if a.Reason == "" {
+		a.Reason = a.Code + " (" + itoa(a.Status) + ")"
+	}
+}
+
+// note tells what follows on the last attempt.
+func (c *call) note(wait time.Duration, stopped Stop) {
+	a := &c.attempts[len(c.attempts)-1]
+	a.Wait, a.Stopped, c.stopped = wait, stopped, stopped
+	t := c.transport
+	if t.OnAttempt != nil {
+		t.OnAttempt(c.req, *a)
+	}
+	if t.Logger == nil {
+		return
+	}
+	attrs := []slog.Attr{slog.Int("attempt", len(c.attempts)), slog.Any("error", c.failed())}
+	if stopped == "" {
+		attrs = append(attrs, slog.Duration("wait", wait))
+	}
+	t.Logger.LogAttrs(c.req.Context(), slog.LevelInfo, "attempt failed", attrs...)
+}
+
+type callKey struct{}
+
+// end hands the last outcome to the caller. A response carries what [Check]
+// wants to know in the context of its request: unlike a body of a type of our
+// own, that survives being wrapped, by http.Client's timeout for one.
+func (c *call) end(resp *http.Response, err error) (*http.Response, error) {
+	if err != nil {
+		return nil, c.failed()
+	}
+	c.marked = c.req.WithContext(context.WithValue(c.req.Context(), callKey{}, c))
+	resp.Request = c.marked
+	return resp, nil
+}
+
+// failed is the call's error.
+func (c *call) failed() *Error {
+	e := &Error{
+		Failure: c.failure, Origin: FromServer, Contract: c.transport.Contract,
+		Method: methodOf(c.req), URL: c.secrets.address(c.req.URL), IdempotencyKey: c.rules.keyOf(c.req),
+		Attempts: slices.Clone(c.attempts), Stopped: c.stopped, Header: c.header, Body: c.body, cause: c.cause,
+	}
+	if c.cause != nil {
+		e.Origin = FromClient
+	}
+	return e
+}
+
+// cancelled records that the caller's context ended during a wait. What the
+// last attempt met stays known.
+func (c *call) cancelled(err error) *Error {
+	if c.cause != nil {
+		err = fmt.Errorf("%w; last attempt: %w", err, c.cause)
+	}
+	c.cause = err
+	c.stop(StopCancelled)
+	return c.failed()
+}
+
+func (c *call) stop(why Stop) {
+	c.stopped = why
+	c.attempts[len(c.attempts)-1].Stopped = why
+}
+
+// networkFailure classifies a call that got no response.
+func networkFailure(err error, advice Retry) contract.Failure {
+	f := contract.Failure{Condition: UpstreamUnreachable, Retry: advice, Certain: true}
+	switch {
+	case isCancelled(err):
+		f.Condition, f.Retry = Unknown, condition.Never
+	case isTimeout(err):
+		f.Condition = UpstreamTimeout
+	case isPermanent(err):
+		f.Retry = condition.Never
+	}
+	return f
+}
+
+// peek reads the beginning of a body and puts it back.
+func peek(resp *http.Response) []byte {
+	if resp.Body == nil || resp.Body == http.NoBody {
+		return nil
+	}
+	prefix, err := io.ReadAll(io.LimitReader(resp.Body, MaxBody))
+	rest := io.Reader(resp.Body)
+	if err != nil {
+		rest = brokenReader{err}
+	}
+	resp.Body = &replayed{io.MultiReader(bytes.NewReader(prefix), rest), resp.Body}
+	return prefix
+}
+
+type replayed struct {
+	io.Reader
+	io.Closer
+}
+
+type brokenReader struct{ err error }
+
+func (r brokenReader) Read([]byte) (int, error) { return 0, r.err }
+
+// discard frees the connection of a response whose body was peeked at: up to
+// MaxBody bytes were read, so that short ones leave it reusable.
+func discard(resp *http.Response) {
+	if resp != nil && resp.Body != nil {
+		_ = resp.Body.Close() // nothing of it is wanted
+	}
+}
+
+func methodOf(req *http.Request) string {
+	if req.Method == "" {
+		return http.MethodGet
+	}
+	return req.Method
+}
+
+func itoa(n int) string { return strconv.Itoa(n) }

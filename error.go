@@ -4,6 +4,7 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
+	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -70,7 +71,7 @@ type Error struct {
 	Attempts []Attempt
 	// Stopped says why no further attempt was made, "" when nobody could have
 	// made one: the call did not go through a [Transport].
-	Stopped string
+	Stopped Stop
 	// Header of the last response; nil when none came.
 	Header http.Header
 	// Body is the beginning of the last response's body, at most [MaxBody] bytes.
@@ -155,7 +156,7 @@ func (e *Error) Name() string {
 
 // Error is one line for developers, for example
 //
-//	heppu: rate_limit_exceeded (429): Too many requests. [request id req_1; 3 attempts; client side: retry budget is used up]
+//	heppu: rate_limit_exceeded (429): Too many requests. [request id req_1; 3 attempts; client side: the retry budget is used up]
 //
 // It never holds the private cause of an error that a server may send.
 func (e *Error) Error() string {
@@ -183,11 +184,13 @@ func (e *Error) Error() string {
 	if len(e.Attempts) > 1 {
 		notes = append(notes, strconv.Itoa(len(e.Attempts))+" attempts")
 	}
-	switch {
-	case e.Stopped != "":
-		notes = append(notes, FromClient.String()+": "+e.Stopped)
-	case e.Origin == FromClient:
-		notes = append(notes, FromClient.String())
+	switch e.Stopped {
+	case "", StopAdvice, StopAttempts: // the rest of the line says as much
+		if e.Origin == FromClient {
+			notes = append(notes, FromClient.String())
+		}
+	default:
+		notes = append(notes, FromClient.String()+": "+e.Stopped.String())
 	}
 	if notes != nil {
 		b.WriteString(" [" + strings.Join(notes, "; ") + "]")
@@ -285,9 +288,17 @@ func (e *Error) LogValue() slog.Value {
 		attrs = append(attrs, slog.Duration("retry_after", e.RetryAfter))
 	}
 	number("attempts", len(e.Attempts))
-	text("stopped", e.Stopped)
+	text("stopped", string(e.Stopped))
 	if e.cause != nil {
 		text("cause", e.cause.Error())
 	}
 	return slog.GroupValue(attrs...)
+}
+
+func hostOf(address string) string {
+	u, err := url.Parse(address)
+	if err != nil || u.Host == "" {
+		return "http"
+	}
+	return u.Host
 }

@@ -1,0 +1,218 @@
+package failwell
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/failwell/failwell/contract"
+)
+
+// Transport is an [http.RoundTripper] that copes with failures as a contract
+// says: it repeats a call when that can help and is safe, waits as long as the
+// server asks, and gives up at once when waiting is pointless.
+//
+// RoundTrip returns the final response, whatever its status, with its body
+// unread, as net/http demands; [Check] interprets it. A call that got no
+// response ends in an [*Error] that wraps the base transport's error.
+//
+// A call is repeated if and only if the advice for its failure allows that and
+// repeating is safe: the method is idempotent (RFC 9110 section 9.2.2), or the
+// contract declares the operation safe, or an idempotency key goes along, or
+// no connection was ever obtained to send it on. Requests with a body need
+// GetBody as well, which http.NewRequest sets for bodies that are in memory;
+// nothing is buffered here.
+//
+// The zero Transport knows no contract and goes by conventions. All methods may
+// be called concurrently; the fields must not change after the first call. A
+// response that is no failure costs no allocation and no copy beyond the base
+// transport's own, unless an attempt has a time limit or gets a key.
+type Transport struct {
+	// Contract that the server keeps. Optional: nil goes by conventions.
+	Contract *contract.Contract
+	// Base sends single attempts. Optional: http.DefaultTransport.
+	Base http.RoundTripper
+
+	// MaxAttempts counts all tries of a call, the first included; 1 never
+	// repeats. Optional: 0 is the contract's number, or 3.
+	MaxAttempts int
+	// MaxWait is the longest single wait. When a longer one is asked for, the
+	// call ends at once with that response. Optional: 0 is the contract's
+	// longest hint, or 5 minutes; negative is no bound but the caller's deadline.
+	MaxWait time.Duration
+	// AttemptTimeout is how long an attempt may take until the response's
+	// headers are there, and for a failure its body; reading the body of a
+	// success is not limited by it. Optional: 0 is the contract's, or none;
+	// negative is none.
+	AttemptTimeout time.Duration
+	// Budget bounds the repetitions of all calls together. Optional.
+	Budget Budget
+	// NoKeys keeps Transport from adding an idempotency key where the contract
+	// honours one and the caller sent none. Optional.
+	NoKeys bool
+	// CountHeader names a header that carries the number of the repetition, 1
+	// on the first. Optional: "" sends none.
+	CountHeader string
+
+	// Logger gets a line for each failed attempt, at level info, free of
+	// credentials. Optional: nil logs nothing.
+	Logger *slog.Logger
+	// OnAttempt is called after each attempt, also a successful one, before any
+	// wait. It must not block and must not change the request. Optional.
+	OnAttempt func(*http.Request, Attempt)
+
+	// The rest is for tests that own time and chance.
+
+	// Now is the clock. Optional: time.Now.
+	Now func() time.Time
+	// Sleep waits, or returns the context's error early. Optional: a timer.
+	Sleep func(context.Context, time.Duration) error
+	// Random is drawn evenly from [0, 1). Optional: math/rand/v2.
+	Random func() float64
+	// NewKey makes an idempotency key. Optional: a random UUID (RFC 9562, version 4).
+	NewKey func() string
+
+	mu       sync.Mutex
+	compiled atomic.Pointer[clientRules]
+	purse    purse
+}
+
+// RoundTrip sends a request, and again where that helps and is safe.
+func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
+	rules := t.rules()
+	t.purse.earn(rules.budget)
+	out := t.keyed(rules, req)
+	began := t.now()
+	resp, watch, err := t.send(out, rules, false)
+	if err == nil && !mayFail(t.Contract, resp) {
+		if err = watch.arrived(resp); err == nil {
+			if t.OnAttempt != nil {
+				t.OnAttempt(out, Attempt{At: began, Duration: t.now().Sub(began), Status: resp.StatusCode})
+			}
+			return resp, nil
+		}
+	}
+	c := &call{transport: t, rules: rules, req: out}
+	return c.run(resp, watch, err, began)
+}
+
+// run goes on after a first attempt that looks like a failure.
+func (c *call) run(resp *http.Response, watch *wire, err error, began time.Time) (*http.Response, error) {
+	for c.look(resp, watch, err, began) {
+		wait, stopped := c.decide(watch, err)
+		c.note(wait, stopped)
+		if stopped != "" {
+			return c.end(resp, err)
+		}
+		discard(resp)
+		if err := c.transport.sleep(c.req.Context(), wait); err != nil {
+			return nil, c.cancelled(err)
+		}
+		again, bodyErr := c.again()
+		if bodyErr != nil {
+			c.stop(StopBody)
+			return c.end(resp, err)
+		}
+		began = c.transport.now()
+		resp, watch, err = c.transport.send(again, c.rules, true)
+		if err == nil && !mayFail(c.transport.Contract, resp) {
+			err = watch.arrived(resp)
+		}
+	}
+	return resp, nil
+}
+
+// again is the request for a repetition: the same headers, a fresh body.
+func (c *call) again() (*http.Request, error) {
+	out := c.req.WithContext(c.req.Context())
+	if out.Body != nil && out.Body != http.NoBody {
+		body, err := out.GetBody()
+		if err != nil {
+			return nil, err
+		}
+		out.Body = body
+	}
+	if name := c.transport.CountHeader; name != "" {
+		out.Header = out.Header.Clone()
+		out.Header.Set(name, itoa(len(c.attempts)))
+	}
+	return out, nil
+}
+
+// keyed returns the request itself, or a copy that carries an idempotency key.
+func (t *Transport) keyed(rules *clientRules, req *http.Request) *http.Request {
+	if t.NoKeys || !rules.wantsKey(req) {
+		return req
+	}
+	key := ""
+	if t.NewKey != nil {
+		key = t.NewKey()
+	} else if id, err := uuid.NewRandom(); err == nil {
+		key = id.String()
+	}
+	if key == "" {
+		return req // without a key the call is sent once, which is safe
+	}
+	out := req.WithContext(req.Context())
+	out.Header = req.Header.Clone()
+	if out.Header == nil {
+		out.Header = http.Header{}
+	}
+	out.Header.Set(rules.keyHeader, key)
+	return out
+}
+
+// CloseIdleConnections lets http.Client.CloseIdleConnections reach the base.
+func (t *Transport) CloseIdleConnections() {
+	if c, ok := t.base().(interface{ CloseIdleConnections() }); ok {
+		c.CloseIdleConnections()
+	}
+}
+
+func (t *Transport) base() http.RoundTripper {
+	if t.Base != nil {
+		return t.Base
+	}
+	return http.DefaultTransport
+}
+
+func (t *Transport) now() time.Time {
+	if t.Now != nil {
+		return t.Now()
+	}
+	return time.Now()
+}
+
+func (t *Transport) sleep(ctx context.Context, wait time.Duration) error {
+	if t.Sleep != nil {
+		return t.Sleep(ctx, wait)
+	}
+	timer := time.NewTimer(wait)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		if cause := context.Cause(ctx); !errors.Is(cause, ctx.Err()) {
+			return fmt.Errorf("%w: %w", ctx.Err(), cause)
+		}
+		return ctx.Err() //nolint:wrapcheck // it is the caller's own
+	}
+}
+
+// plainSpeech does what http.Client would do, were the error not wrapped: say
+// that a server meant to speak TLS spoke HTTP.
+func plainSpeech(err error) error {
+	if record, ok := errors.AsType[tls.RecordHeaderError](err); ok && string(record.RecordHeader[:]) == "HTTP/" {
+		return http.ErrSchemeMismatch
+	}
+	return err
+}
