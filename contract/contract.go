@@ -392,6 +392,10 @@ type Validation struct {
 	// Missing is the condition when a required member or parameter is absent;
 	// "" when that is told like any other fault.
 	Missing condition.Condition
+	// Structure is the condition when the body as a whole is at fault: it is no
+	// object, or holds none or several of members that exclude each other. ""
+	// when that is told like any other fault.
+	Structure condition.Condition
 	// Parameter is the condition of a query, path or header parameter that
 	// names none itself.
 	Parameter condition.Condition

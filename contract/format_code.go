@@ -208,7 +208,8 @@ var schemaKeywords = []string{
 
 var validationSection = section[Validation]{name: "validation", keys: []key[Validation]{
 	parsed("body", "Condition of a body; validation_failed when absent.", conditionForm, readCondition, func(v *Validation) *condition.Condition { return &v.Body }),
-	parsed("missing", "Condition when a required member or parameter is absent; told like any other fault when this is.", conditionForm, readCondition, func(v *Validation) *condition.Condition { return &v.Missing }),
+	parsed("missing", "Condition when a required member or parameter is absent; told like any other fault when this is left out.", conditionForm, readCondition, func(v *Validation) *condition.Condition { return &v.Missing }),
+	parsed("structure", "Condition when the body as a whole is at fault: no object, or none or several of members that exclude each other; told like any other fault when this is left out.", conditionForm, readCondition, func(v *Validation) *condition.Condition { return &v.Structure }),
 	parsed("parameter", "Condition of a query, path or header parameter; parameter_invalid when absent.", conditionForm, readCondition, func(v *Validation) *condition.Condition { return &v.Parameter }),
 	{name: "codes", doc: "Code of a field error by the keyword of JSON Schema that was broken; the keyword where there is none.",
 		form: form{"type": "object", "propertyNames": form{"enum": schemaKeywords}, "additionalProperties": form{"type": "string"}},

@@ -86,7 +86,6 @@ func (m *match) object(n *node, v any, field *FieldError) bool {
 	if !ok {
 		return false
 	}
-	taken := 0
 	for i := range n.members {
 		want := &n.members[i]
 		if want.node.spread {
@@ -99,10 +98,14 @@ func (m *match) object(n *node, v any, field *FieldError) bool {
 			}
 			continue
 		}
-		if !m.node(want.node, value, field) {
+		before := *m
+		if m.node(want.node, value, field) {
+			continue
+		}
+		if !want.node.optional {
 			return false
 		}
-		taken++
+		*m = before // an optional member that makes no sense is as good as absent
 	}
 	for i := range n.members {
 		if n.members[i].node.spread {
@@ -316,7 +319,12 @@ func readSteps(steps []any, field *FieldError) bool {
 	return true
 }
 
+// splitPointer reads a JSON pointer, as such or as a URI fragment.
 func splitPointer(s string) []string {
+	s = strings.TrimPrefix(s, "#")
+	if s == "" {
+		return nil
+	}
 	steps := strings.Split(strings.TrimPrefix(s, "/"), "/")
 	for i := range steps {
 		steps[i] = strings.ReplaceAll(strings.ReplaceAll(steps[i], "~1", "/"), "~0", "~")
