@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"hash/crc32"
 	"io"
+	"strings"
 	"unicode/utf8"
 
 	"github.com/failwell/failwell/contract"
@@ -74,12 +75,7 @@ func CheckSyntax(f contract.KeyFormat, credential string) (s Syntax, environment
 }
 
 func readable(s string) bool {
-	for i := range len(s) {
-		if s[i] == 0 {
-			return false
-		}
-	}
-	return utf8.ValidString(s)
+	return strings.IndexByte(s, 0) < 0 && utf8.ValidString(s)
 }
 
 // sound reports whether what follows the prefix has the length, the alphabet
@@ -95,8 +91,17 @@ func sound(f contract.KeyFormat, key string, prefix int) bool {
 		outside = outside || !isDigit(len(digits), key[i])
 	}
 	var want [hexSum]byte
-	appendSum(want[:0], digits, width, crc32.ChecksumIEEE([]byte(key[:body])))
+	appendSum(want[:0], digits, width, checksum(key[:body]))
 	return !outside && string(want[:width]) == key[body:]
+}
+
+// checksum goes byte by byte: crc32.Update would put each key on the heap.
+func checksum(s string) uint32 {
+	sum := ^uint32(0)
+	for i := range len(s) {
+		sum = crc32.IEEETable[byte(sum)^s[i]] ^ sum>>8
+	}
+	return ^sum
 }
 
 func isDigit(base int, b byte) bool {
@@ -143,7 +148,7 @@ func Mint(f contract.KeyFormat, environment string, random io.Reader) (string, e
 	if err != nil {
 		return "", err
 	}
-	return string(appendSum(key, digits, width, crc32.ChecksumIEEE(key))), nil
+	return string(appendSum(key, digits, width, checksum(string(key)))), nil
 }
 
 func prefixOf(f contract.KeyFormat, environment string) (string, bool) {
