@@ -2,6 +2,7 @@ package contract
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strconv"
 )
@@ -120,7 +121,11 @@ func (c *compiler) literal(v any) ([]byte, error) {
 	if s, ok := v.(string); ok {
 		return appendString(nil, s), nil
 	}
-	return json.Marshal(v)
+	lit, err := json.Marshal(v)
+	if err != nil {
+		return nil, fmt.Errorf("a fixed part of the template: %w", err)
+	}
+	return lit, nil
 }
 
 // constant returns what a slot always is for this code.
@@ -146,25 +151,30 @@ func (c *compiler) constant(s slot) (string, bool) {
 	return "", false
 }
 
+var errCodeNotSent = errors.New("the envelope needs $code, but the code is not sent")
+
+// constantOp compiles a slot whose value is known already.
+func (c *compiler) constantOp(o op, n *node, s string) (op, bool, error) {
+	switch {
+	case s == "" && n.optional:
+		return o, false, nil
+	case s == "" && n.slot == slotCode:
+		return o, false, errCodeNotSent
+	case s == "":
+		return o, false, fmt.Errorf("the envelope needs $%s, which the code does not have", nameOfSlot(n.slot))
+	}
+	o.kind = kindLiteral
+	if n.slot == slotRetryable || n.slot == slotCode && c.code.Numeric || c.escape != escapeJSON {
+		o.lit = c.escape.append(nil, s)
+	} else {
+		o.lit = appendString(nil, s)
+	}
+	return o, true, nil
+}
+
 func (c *compiler) slot(o op, n *node) (op, bool, error) {
 	if s, ok := c.constant(n.slot); ok {
-		if s == "" && (n.optional || n.slot != slotCode) {
-			if n.optional {
-				return o, false, nil
-			}
-			return o, false, fmt.Errorf("the envelope needs $%s, which the code does not have", nameOfSlot(n.slot))
-		}
-		if s == "" {
-			return o, false, fmt.Errorf("the envelope needs $code, but the code is not sent")
-		}
-		o.kind = kindLiteral
-		switch {
-		case n.slot == slotRetryable, n.slot == slotCode && c.code.Numeric, c.escape != escapeJSON:
-			o.lit = c.escape.append(nil, s)
-		default:
-			o.lit = appendString(nil, s)
-		}
-		return o, true, nil
+		return c.constantOp(o, n, s)
 	}
 	switch n.slot {
 	case slotParam:
@@ -181,7 +191,8 @@ func (c *compiler) slot(o op, n *node) (op, bool, error) {
 		}
 	case slotParams:
 		for _, x := range c.code.Params {
-			if !c.placed[x.Name] && !(c.lists && (x.From == factField || x.From == factIssue)) {
+			told := c.lists && (x.From == factField || x.From == factIssue)
+			if !c.placed[x.Name] && !told {
 				o.params = append(o.params, x)
 			}
 		}

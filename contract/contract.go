@@ -9,6 +9,7 @@
 package contract
 
 import (
+	"slices"
 	"time"
 
 	"github.com/failwell/failwell/contract/condition"
@@ -209,12 +210,7 @@ func (o On) Holds(status int) bool {
 	if o.All {
 		return true
 	}
-	for _, s := range o.Statuses {
-		if s == status {
-			return true
-		}
-	}
-	return false
+	return slices.Contains(o.Statuses, status)
 }
 
 // Headers names the response headers of the contract.
@@ -309,12 +305,7 @@ type Plan struct {
 
 // Includes reports whether the plan grants a feature.
 func (p *Plan) Includes(feature string) bool {
-	for _, f := range p.Features {
-		if f == feature {
-			return true
-		}
-	}
-	return false
+	return slices.Contains(p.Features, feature)
 }
 
 // Algorithm is how a rate is enforced.

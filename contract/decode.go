@@ -371,7 +371,7 @@ func (c *Contract) hintOf(r Response, now time.Time) (time.Duration, bool) {
 	var body any
 	parsed := false
 	for _, h := range c.Client.Hints {
-		value := ""
+		var value string
 		if h.Header != "" {
 			value = header(r.Header, h.Header)
 		} else {

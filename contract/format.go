@@ -85,9 +85,10 @@ func documentSection() section[document] {
 		}),
 		required(entries("errors", "The catalogue: every code, by name.", codeSection, func(p *parser, k *yaml.Node, d *document, c Code) {
 			c.Name, c.Pos = k.Value, p.pos(k)
-			if c.Wire == "" {
+			switch c.Wire {
+			case "":
 				c.Wire = c.Name
-			} else if c.Wire == noCode {
+			case noCode:
 				c.Wire = ""
 			}
 			d.Codes = append(d.Codes, &c)

@@ -25,7 +25,7 @@ var codeSection = section[Code]{name: "an error", keys: []key[Code]{
 	integer("status", "The status that it fixes. May be left out when the first condition's usual status is meant.", 100, 599, func(c *Code) *int { return &c.Status }),
 	manyOf("also", "Further statuses under which it may be sent.", statusForm, parseStatuses, func(c *Code) *[]StatusRange { return &c.Others }),
 	{name: "is", doc: "Conditions that it stands for; \"condition: status\" where one of them is sent under a status of its own.",
-		form: form{"type": "array", "items": form{"oneOf": []any{conditionForm, form{"type": "object", "additionalProperties": form{"type": "integer"}, "propertyNames": conditionForm}}}},
+		form: form{"type": "array", "items": form{"oneOf": []any{conditionForm, conditionStatusForm}}},
 		read: readMeanings},
 	word("retry", "Advice: "+joinWords(retryWords)+".", retryWords, func(c *Code) *condition.Retry { return &c.Retry }),
 	text("type", "Coarse category ($type).", func(c *Code) *string { return &c.Type }),
@@ -49,6 +49,8 @@ var codeSection = section[Code]{name: "an error", keys: []key[Code]{
 	text("deprecated", "Why and since when it should not be relied on.", func(c *Code) *string { return &c.Deprecated }),
 	flag("beyond", "The API's own document does not list it; a gateway needs it.", func(c *Code) *bool { return &c.Beyond }),
 }}
+
+var conditionStatusForm = form{"type": "object", "additionalProperties": form{"type": "integer"}, "propertyNames": conditionForm}
 
 func joinWords[W ~string](words []W) string {
 	names := make([]string, len(words))
@@ -86,12 +88,14 @@ func readMeanings(p *parser, n *yaml.Node, c *Code) {
 	})
 }
 
+var timeFormats = []TimeFormat{RFC3339, RFC3339Milli, EpochSeconds, EpochMillis, DeltaSeconds, DeltaMillis, HTTPDate}
+
 var paramTypes = []ParamType{TypeString, TypeInteger, TypeNumber, TypeBoolean, TypeObject, TypeArray, TypeTime, TypeAny}
 
 var paramSection = section[Param]{name: "a parameter", keys: []key[Param]{
 	word("type", "JSON type, or time.", paramTypes, func(x *Param) *ParamType { return &x.Type }),
 	text("from", "The fact that fills it, where it is not its name.", func(x *Param) *string { return &x.From }),
-	word("format", "Form of an instant or a wait.", []TimeFormat{RFC3339, RFC3339Milli, EpochSeconds, EpochMillis, DeltaSeconds, DeltaMillis, HTTPDate}, func(x *Param) *TimeFormat { return &x.Format }),
+	word("format", "Form of an instant or a wait.", timeFormats, func(x *Param) *TimeFormat { return &x.Format }),
 	text("prefix", "Put before a string value.", func(x *Param) *string { return &x.Prefix }),
 	flag("required", "Always present.", func(x *Param) *bool { return &x.Required }),
 	text("example", "A typical value.", func(x *Param) *string { return &x.Example }),

@@ -3,6 +3,7 @@ package contract
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -165,9 +166,7 @@ func (s section[T]) form() form {
 	var required []string
 	for _, k := range s.keys {
 		f := form{"description": k.doc}
-		for name, v := range k.form {
-			f[name] = v
-		}
+		maps.Copy(f, k.form)
 		properties[k.name] = f
 		if k.required {
 			required = append(required, k.name)

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -391,7 +392,7 @@ func (m *match) leaf(elem *node, v any, path []string) bool {
 
 func (m *match) tree(n *node, branch map[string]any, path []string) bool {
 	for name, value := range branch {
-		at := append(path[:len(path):len(path)], name)
+		at := slices.Concat(path, []string{name})
 		probe := match{contract: m.contract}
 		if probe.leaf(n.elem, value, at) {
 			m.fields = append(m.fields, probe.fields...)

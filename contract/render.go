@@ -298,12 +298,13 @@ func (r *renderer) params(dst []byte, o *op) ([]byte, bool) {
 	dst = append(dst, '{')
 	for _, x := range o.params {
 		before := len(dst)
-		value, said := r.param(append(appendString(dst, x.Name), ':'), x)
-		if !said {
+		dst = append(appendString(dst, x.Name), ':')
+		var said bool
+		if dst, said = r.param(dst, x); !said {
 			dst = dst[:before]
 			continue
 		}
-		dst = append(value, ',')
+		dst = append(dst, ',')
 	}
 	return r.close(dst, start, '}', o.optional)
 }

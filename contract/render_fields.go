@@ -39,7 +39,7 @@ func (r *renderer) fieldSlot(dst []byte, o *op, field *FieldError) ([]byte, bool
 func appendPointerStep(dst []byte, step string, esc escape) []byte {
 	start := 0
 	for i := range len(step) {
-		replacement := ""
+		var replacement string
 		switch step[i] {
 		case '~':
 			replacement = "~0"

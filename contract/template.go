@@ -35,11 +35,11 @@ func (p *parser) scalarTemplate(n *yaml.Node, inField bool) *node {
 	named := len(t.Names()) > 0
 	if !named {
 		t, _ = parseText(s)
-		literal := ""
+		var literal strings.Builder
 		for _, part := range t.parts {
-			literal += part.literal
+			literal.WriteString(part.literal)
 		}
-		return &node{kind: kindLiteral, literal: literal, line: n.Line}
+		return &node{kind: kindLiteral, literal: literal.String(), line: n.Line}
 	}
 	out := &node{kind: kindText, line: n.Line, optional: strings.HasSuffix(s, "?"), spread: strings.HasSuffix(s, "...")}
 	for _, part := range t.parts {

@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// Text is a message with places for values: "Retry after $retry_after seconds."
+// Text is a message with places for values, such as "Retry after $retry_after s".
 type Text struct {
 	parts []textPart
 }

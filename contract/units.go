@@ -2,7 +2,6 @@ package contract
 
 import (
 	"errors"
-	"fmt"
 	"math"
 	"strconv"
 	"strings"
@@ -79,7 +78,7 @@ func parseRate(s string) (limit int64, per time.Duration, err error) {
 
 // parseStatuses reads 404, "4xx" or "500..599".
 func parseStatuses(s string) (StatusRange, error) {
-	bad := fmt.Errorf("write a status such as 404, 5xx or 500..599")
+	bad := errors.New("write a status such as 404, 5xx or 500..599")
 	if class, ok := strings.CutSuffix(strings.ToLower(s), "xx"); ok {
 		n, err := strconv.Atoi(class)
 		if err != nil || n < 1 || n > 9 {

@@ -2,6 +2,7 @@ package contract
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 
 	"github.com/failwell/failwell/contract/condition"
@@ -92,7 +93,7 @@ func (p *parser) checkDistinct(c *Contract) {
 	seen := map[string]*Code{}
 	for _, code := range c.Codes {
 		e := code.Envelope
-		mark := []string{fmt.Sprint(code.Status)}
+		mark := []string{strconv.Itoa(code.Status)}
 		if e.Carries("code") || c.Headers.Code != "" {
 			mark = append(mark, "code="+code.Wire)
 		}
