@@ -46,7 +46,8 @@ func TestExplainSaysWhatEachCodeMeans(t *testing.T) {
 		if x.Name != code.Name || x.Code != code.Wire || x.Status != code.Status || x.Retry != code.Retry || !x.Certain || x.Pos != code.Pos || x.API != "shop" {
 			t.Errorf("%s is explained as %+v", code.Name, x)
 		}
-		if x.Meaning == "" || x.Remedy == "" || x.Fault == "" || len(x.Sample.Body) == 0 {
+		silent := len(code.Is) == 0 && code.Status < 400 // nobody says what it means
+		if !silent && (x.Meaning == "" || x.Remedy == "" || x.Fault == "") || len(x.Sample.Body) == 0 {
 			t.Errorf("%s lacks meaning, remedy, fault or sample: %+v", code.Name, x)
 		}
 		if x.RequestID != "" || x.HasRetryAfter || x.Fields != nil || x.Param != "" {
