@@ -118,3 +118,62 @@ func TestOrdered(t *testing.T) {
 		t.Fatalf("%d runs are left of nothing", len(o.runs))
 	}
 }
+
+// A shard that holds most of the next keys does not let the others go ahead.
+func TestMemoryScanUneven(t *testing.T) {
+	t.Parallel()
+	var m Memory
+	var want []string
+	for i, crowded, others := 0, 0, 0; crowded < 300 || others < 300; i++ {
+		key := fmt.Sprintf("%05d", i)
+		switch {
+		case m.shardOf(key) == 0 && crowded < 300:
+			crowded++
+		case m.shardOf(key) != 0 && others < 300:
+			key = "later" + key
+			others++
+		default:
+			continue
+		}
+		if _, err := m.Swap(t.Context(), key, 0, nil, 0); err != nil {
+			t.Fatal(err)
+		}
+		want = append(want, key)
+	}
+	slices.Sort(want)
+	for _, page := range []int{1, 10, 64, 299, 300, 600, 1000} {
+		var got []string
+		for r, err := range All(t.Context(), &m, "", page) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			got = append(got, r.Key)
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("pages of %d: %d keys of %d, in order: %v", page, len(got), len(want), slices.IsSorted(got))
+		}
+	}
+}
+
+// The heap gives up its entries by deadline, whatever was done to them before.
+func TestExpiryHeap(t *testing.T) {
+	t.Parallel()
+	random := rand.New(rand.NewPCG(3, 4))
+	var h expiryHeap
+	for range 500 {
+		h.add(&entry{deadline: random.Int64N(1000)})
+		e := h[random.IntN(len(h))]
+		if random.IntN(4) == 0 {
+			h.remove(e)
+			continue
+		}
+		e.deadline = random.Int64N(1000)
+		h.fix(e)
+	}
+	for last := int64(-1); len(h) > 0; h.remove(h[0]) {
+		if h[0].deadline < last {
+			t.Fatalf("deadline %d after %d", h[0].deadline, last)
+		}
+		last = h[0].deadline
+	}
+}

@@ -50,7 +50,12 @@ func TestReclaims(t *testing.T) {
 		if i%2 == 1 {
 			ttl = time.Hour
 		}
-		if _, err := s.Swap(t.Context(), fmt.Sprintf("k%d", i), 0, []byte("v"), ttl); err != nil {
+		key := fmt.Sprintf("k%d", i)
+		before, err := s.Swap(t.Context(), key, 0, []byte("v"), 2*time.Hour)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := s.Swap(t.Context(), key, before, []byte("v"), ttl); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -132,6 +137,48 @@ func TestReclaimsAfterClockWentBack(t *testing.T) {
 		if records, deadlines := s.held(t); records != 1 || deadlines != 0 {
 			t.Errorf("after %v: %d records, %d deadlines", step, records, deadlines)
 		}
+	}
+	if err := s.Close(); err != nil {
+		t.Error(err)
+	}
+}
+
+// A record that is rewritten after the index was read stays.
+func TestReclaimSparesTheRewritten(t *testing.T) {
+	t.Parallel()
+	now := time.Unix(1_000_000, 0)
+	s, err := open(vfs.NewMem(), "/data", Options{Clock: func() time.Time { return now }, ReserveBytes: -1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	v, err := s.Swap(t.Context(), "k", 0, nil, time.Second)
+	if err != nil {
+		t.Fatal(err)
+	}
+	due := now.Add(time.Second).UnixMilli()
+	if _, err := s.Swap(t.Context(), "k", v, nil, time.Minute); err != nil {
+		t.Fatal(err)
+	}
+	if busy, err := s.reclaim("k", due); busy || err != nil {
+		t.Fatal(busy, err)
+	}
+	if _, err := s.Get(t.Context(), "k"); err != nil {
+		t.Error(err)
+	}
+	// Nor does it wait for a key that is in use, and that one is not forgotten.
+	stripe := s.stripe("k")
+	stripe.RLock()
+	now = now.Add(time.Hour)
+	err = s.clean(now.UnixMilli())
+	stripe.RUnlock()
+	if records, _ := s.held(t); err != nil || records != 1 {
+		t.Errorf("%d records, %v", records, err)
+	}
+	if err := s.clean(now.UnixMilli()); err != nil {
+		t.Error(err)
+	}
+	if records, deadlines := s.held(t); records != 0 || deadlines != 0 {
+		t.Errorf("%d records, %d deadlines are left", records, deadlines)
 	}
 	if err := s.Close(); err != nil {
 		t.Error(err)

@@ -46,7 +46,7 @@ func TestPowerCut(t *testing.T) {
 	t.Parallel()
 	for round := range 30 {
 		files := vfs.NewCrashableMem()
-		s, err := open(files, "/data", Options{ReserveBytes: -1})
+		s, err := open(files, "/a/b/data", Options{ReserveBytes: -1})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -131,7 +131,7 @@ func readOn(ctx context.Context, t *testing.T, s store.Store, seen []atomic.Uint
 
 func checkClone(t *testing.T, files *vfs.MemFS, known []uint64) {
 	t.Helper()
-	s, err := open(files, "/data", Options{ReserveBytes: -1})
+	s, err := open(files, "/a/b/data", Options{ReserveBytes: -1})
 	if err != nil {
 		t.Fatalf("after a power cut: %v", err)
 	}

@@ -12,14 +12,22 @@ import (
 	"github.com/failwell/failwell/store"
 )
 
-// childDir, when set, makes the test binary a writer on that directory, which
-// the parent kills.
-const childDir = "PEBBLESTORE_TEST_CHILD"
+// The test binary run with one of these set to a directory is a second process:
+// a writer that its parent kills, or one that tries to open and tells.
+const (
+	childDir = "PEBBLESTORE_TEST_CHILD"
+	probeDir = "PEBBLESTORE_TEST_PROBE"
+)
 
 func TestMain(m *testing.M) {
 	if dir := os.Getenv(childDir); dir != "" {
 		fmt.Fprintln(os.Stderr, writeUntilKilled(dir))
 		os.Exit(1)
+	}
+	if dir := os.Getenv(probeDir); dir != "" {
+		_, err := Open(dir, Options{})
+		fmt.Println(err)
+		os.Exit(0)
 	}
 	goleak.VerifyTestMain(m)
 }

@@ -114,9 +114,9 @@ func TestRefusesWhatIsInUse(t *testing.T) {
 	if _, err := s.Swap(t.Context(), "k", 0, nil, 0); err != nil {
 		t.Fatalf("the store itself goes on: %v", err)
 	}
-	child := exec.CommandContext(t.Context(), os.Args[0])
-	child.Env = append(os.Environ(), childDir+"="+dir)
-	if out, err := child.CombinedOutput(); err == nil || !strings.Contains(string(out), fmt.Sprintf("process %d", os.Getpid())) {
+	probe := exec.CommandContext(t.Context(), os.Args[0])
+	probe.Env = append(os.Environ(), probeDir+"="+dir)
+	if out, err := probe.CombinedOutput(); err != nil || !strings.Contains(string(out), fmt.Sprintf("process %d", os.Getpid())) {
 		t.Fatalf("another process says %v: %s", err, out)
 	}
 }
