@@ -189,3 +189,14 @@ func BenchmarkDecode(b *testing.B) {
 		c.Decode(contract.Response{Status: status, Body: body}, noon)
 	}
 }
+
+func TestWithOperations(t *testing.T) {
+	c := shop(t)
+	other, err := c.WithOperations([]*contract.Operation{{ID: "ping", Method: "GET", Path: "/ping"}})
+	if err != nil || len(other.Operations) != 1 || len(c.Operations) != 2 || other.MustCode("broken") != c.MustCode("broken") {
+		t.Fatalf("%+v, %v", other, err)
+	}
+	if _, err := c.WithOperations([]*contract.Operation{{ID: "a", Method: "GET", Path: "/a", Permission: "fly"}}); err == nil {
+		t.Error("an unknown permission was accepted")
+	}
+}

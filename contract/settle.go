@@ -15,6 +15,7 @@ func (p *parser) settle(c *Contract) {
 	p.settleStatuses(c)
 	p.settlePlans(c)
 	p.settleOperations(c)
+	p.checkOccurrence(c)
 	p.settleClient(c)
 	if c.Idempotency.Header != "" {
 		if len(c.Idempotency.Methods) == 0 {
@@ -249,13 +250,33 @@ func (p *parser) settleOperations(c *Contract) {
 		}
 		p.settleRates(c, o.Rates, "operation")
 	}
+}
+
+// checkOccurrence refuses codes that are said to occur in no operation.
+func (p *parser) checkOccurrence(c *Contract) {
+	ids := names(c.Operations, func(o *Operation) string { return o.ID })
 	for _, code := range c.Codes {
 		for _, id := range code.Operations {
-			if _, ok := seen[id]; !ok {
-				p.fault(code.Pos, "name an operation by its id", "%q is said to occur in %q, which is no operation", code.Name, id)
+			if !slices.Contains(ids, id) {
+				p.fault(code.Pos, didYouMean(id, ids), "%q is said to occur in %q, which is no operation", code.Name, id)
 			}
 		}
 	}
+}
+
+// WithOperations returns a copy of the contract for another API: everything
+// but the operations stays, so that a built-in contract's errors can be put in
+// front of any service. The error is [Faults].
+func (c *Contract) WithOperations(operations []*Operation) (*Contract, error) {
+	other := *c
+	other.Operations = operations
+	other.Scenarios = nil
+	p := &parser{file: c.File}
+	p.settleOperations(&other)
+	if err := p.sorted(); err != nil {
+		return nil, err
+	}
+	return &other, nil
 }
 
 func (p *parser) settleClient(c *Contract) {
