@@ -1,0 +1,213 @@
+package gateway
+
+import (
+	"context"
+	"crypto/sha256"
+	"crypto/subtle"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/failwell/failwell"
+	"github.com/failwell/failwell/contract/builtin"
+)
+
+// admin serves operators. Its own errors are problem details (RFC 9457), under
+// the built-in contract for a new API.
+type admin struct {
+	gateway *Gateway
+	guard   *failwell.Guard
+	token   [sha256.Size]byte
+	// host is what the listener was told to listen on.
+	host string
+}
+
+// serveAdmin starts the admin listener; stop ends it and takes the token away.
+// Both are nil without a listener.
+func (g *Gateway) serveAdmin(failed chan<- error) (stop func() error, err error) {
+	if g.private == nil {
+		return nil, nil //nolint:nilnil // there is nothing to stop
+	}
+	contract, err := builtin.Get("problem")
+	if err != nil {
+		return nil, err
+	}
+	token, forget, err := leaveToken(g.AdminAddr())
+	if err != nil {
+		return nil, err
+	}
+	host, _, err := net.SplitHostPort(g.live.Load().settings.Admin)
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("admin: %w", err), forget())
+	}
+	a := &admin{gateway: g, token: sha256.Sum256([]byte(token)), host: host}
+	a.guard = &failwell.Guard{Contract: contract, Logger: g.log, MaxBody: maxImport}
+	server := &http.Server{
+		Handler: a.guard.Wrap(a.routes()), ReadHeaderTimeout: 10 * time.Second, ReadTimeout: time.Minute, WriteTimeout: time.Minute,
+		IdleTimeout: time.Minute, MaxHeaderBytes: 16 << 10, ErrorLog: slog.NewLogLogger(g.log.Handler(), slog.LevelDebug),
+	}
+	go func() {
+		if err := server.Serve(g.private); err != nil && !errors.Is(err, http.ErrServerClosed) {
+			failed <- fmt.Errorf("admin: %w", err)
+		}
+	}()
+	return func() error {
+		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+		defer cancel()
+		if server.Shutdown(ctx) != nil {
+			_ = server.Close()
+		}
+		return forget()
+	}, nil
+}
+
+func (a *admin) routes() http.Handler {
+	mux := http.NewServeMux()
+	open := func(pattern string, handle func(http.ResponseWriter, *http.Request) error) {
+		mux.Handle(pattern, a.guard.HandleFunc(handle))
+	}
+	closed := func(pattern string, handle func(http.ResponseWriter, *http.Request) error) {
+		open(pattern, func(w http.ResponseWriter, r *http.Request) error {
+			if err := a.authorize(r); err != nil {
+				return err
+			}
+			return handle(w, r)
+		})
+	}
+	open("GET /healthz", a.health)
+	open("GET /readyz", a.ready)
+	closed("GET /v1/status", a.status)
+	return a.sameHost(mux)
+}
+
+// sameHost refuses requests that a page in a browser has sent here by pointing
+// its own name at this address (DNS rebinding): they carry that name.
+func (a *admin) sameHost(next http.Handler) http.Handler {
+	return a.guard.HandleFunc(func(w http.ResponseWriter, r *http.Request) error {
+		host, _, err := net.SplitHostPort(r.Host)
+		if err != nil {
+			host = strings.Trim(r.Host, "[]")
+		}
+		if !isLoopback(host) && !strings.EqualFold(host, a.host) && net.ParseIP(host) == nil || r.Header.Get("Origin") != "" {
+			return failwell.FromCondition(failwell.PermissionDenied, fmt.Errorf("host %q is not this listener's", r.Host))
+		}
+		next.ServeHTTP(w, r)
+		return nil
+	})
+}
+
+func (a *admin) authorize(r *http.Request) error {
+	sent := r.Header.Get("Authorization")
+	const scheme = "Bearer "
+	if len(sent) < len(scheme) || !strings.EqualFold(sent[:len(scheme)], scheme) {
+		return failwell.FromCondition(failwell.KeyMissing, nil)
+	}
+	digest := sha256.Sum256([]byte(strings.TrimSpace(sent[len(scheme):])))
+	if subtle.ConstantTimeCompare(digest[:], a.token[:]) != 1 {
+		return failwell.FromCondition(failwell.KeyUnknown, nil)
+	}
+	return nil
+}
+
+func (a *admin) health(w http.ResponseWriter, _ *http.Request) error {
+	return answer(w, http.StatusOK, map[string]string{"status": "alive"})
+}
+
+// readyPatience bounds the look at the store.
+const readyPatience = time.Second
+
+// Readiness is the answer of /readyz.
+type Readiness struct {
+	Ready bool `json:"ready"`
+	// Why lists what is missing.
+	Why []string `json:"why,omitempty"`
+}
+
+func (a *admin) ready(w http.ResponseWriter, r *http.Request) error {
+	state := Readiness{Why: a.gateway.unready(r.Context())}
+	state.Ready = len(state.Why) == 0
+	status := http.StatusOK
+	if !state.Ready {
+		status = http.StatusServiceUnavailable
+	}
+	return answer(w, status, state)
+}
+
+// unready lists why the gateway should get no requests now. What a store says
+// is for the log: readiness is told to anybody.
+func (g *Gateway) unready(ctx context.Context) (why []string) {
+	if g.draining.Load() {
+		why = append(why, "the gateway is shutting down")
+	}
+	ctx, cancel := context.WithTimeout(ctx, readyPatience)
+	defer cancel()
+	if _, err := g.config.Store.Now(ctx); err != nil {
+		g.log.Warn("not ready", "store", err)
+		why = append(why, "the store does not answer")
+	}
+	if !g.live.Load().pool.anyHealthy() {
+		why = append(why, "no upstream is healthy")
+	}
+	return why
+}
+
+// Status is the answer of /v1/status.
+type Status struct {
+	Version   string           `json:"version,omitempty"`
+	API       string           `json:"api"`
+	Contract  string           `json:"contract"`
+	Listen    string           `json:"listen"`
+	Started   time.Time        `json:"started"`
+	Draining  bool             `json:"draining"`
+	UnderWay  int64            `json:"under_way"`
+	Upstreams []UpstreamStatus `json:"upstreams"`
+	// Responses by class of status, for example "2xx"; "gone" counts callers
+	// who went away before there was one.
+	Responses map[string]uint64 `json:"responses"`
+	// Reload is why the last reload was refused; nil when it was not.
+	Reload *ReloadFaults `json:"reload,omitempty"`
+}
+
+// Status tells how the gateway is.
+func (g *Gateway) Status() Status {
+	n := g.live.Load()
+	s := Status{
+		Version: g.config.Version, API: n.contract.API, Contract: n.settings.Contract, Listen: g.Addr(), Started: g.started.UTC(),
+		Draining: g.draining.Load(), UnderWay: g.underWay.Load(), Reload: g.faults.Load(), Responses: map[string]uint64{},
+	}
+	for _, u := range n.pool.members {
+		s.Upstreams = append(s.Upstreams, u.status())
+	}
+	for class, name := range []string{"gone", "1xx", "2xx", "3xx", "4xx", "5xx"} {
+		s.Responses[name] = g.responses[class].Load()
+	}
+	return s
+}
+
+func (a *admin) status(w http.ResponseWriter, _ *http.Request) error {
+	return answer(w, http.StatusOK, a.gateway.Status())
+}
+
+// answer writes a value as JSON.
+func answer(w http.ResponseWriter, status int, value any) error {
+	body, err := json.Marshal(value)
+	if err != nil {
+		return fmt.Errorf("answer: %w", err)
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Cache-Control", "no-store")
+	w.WriteHeader(status)
+	_, err = w.Write(append(body, '\n'))
+	if err != nil {
+		return failwell.FromCondition(failwell.Internal, err)
+	}
+	return nil
+}
+
+// maxImport bounds a body of the admin API: some hundred thousand keys.
+const maxImport = 64 << 20

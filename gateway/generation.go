@@ -1,0 +1,161 @@
+package gateway
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"os"
+
+	"github.com/failwell/failwell"
+	"github.com/failwell/failwell/admission"
+	"github.com/failwell/failwell/contract"
+)
+
+// generation is everything that a reload replaces at once. It is only read;
+// requests keep the one that they began with.
+type generation struct {
+	settings Settings
+	contract *contract.Contract
+	guard    *failwell.Guard
+	handler  http.Handler
+	pool     *pool
+	hygiene  hygiene
+	cert     *tls.Certificate
+	roots    *x509.CertPool
+	// transports by whether they speak h2c, shared by upstreams.
+	transports map[bool]*http.Transport
+}
+
+// build makes a generation. Upstreams that old has as well keep what is known
+// of them. The error lists everything that is wrong.
+func (g *Gateway) build(s Settings, old *generation) (*generation, error) {
+	s = s.withDefaults()
+	if err := s.Check(); err != nil {
+		return nil, err
+	}
+	n := &generation{settings: s}
+	var faults []error
+	var err error
+	if n.contract, err = g.config.LoadContract(s.Contract); err != nil {
+		faults = append(faults, err)
+	}
+	if s.TLSCert != "" {
+		cert, err := tls.LoadX509KeyPair(s.TLSCert, s.TLSKey)
+		if err != nil {
+			faults = append(faults, fmt.Errorf("tls_cert %s, tls_key %s: %w", s.TLSCert, s.TLSKey, err))
+		}
+		n.cert = &cert
+	}
+	if n.roots, err = readRoots(s.UpstreamCA); err != nil {
+		faults = append(faults, err)
+	}
+	if len(faults) > 0 {
+		return nil, errors.Join(faults...)
+	}
+	if n.hygiene.trusted, err = parsePrefixes(s.TrustedProxies); err != nil {
+		return nil, err
+	}
+	n.hygiene.own = ownNames(n.contract)
+	if err := n.connect(g, old); err != nil {
+		return nil, err
+	}
+	return n, n.guarded(g)
+}
+
+// readRoots reads certificate authorities; no file means the system's.
+func readRoots(file string) (*x509.CertPool, error) {
+	if file == "" {
+		return nil, nil //nolint:nilnil // what crypto/tls takes for the system's
+	}
+	pem, err := os.ReadFile(file)
+	if err != nil {
+		return nil, fmt.Errorf("upstream_ca: %w", err)
+	}
+	roots := x509.NewCertPool()
+	if !roots.AppendCertsFromPEM(pem) {
+		return nil, fmt.Errorf("upstream_ca: %s holds no certificate in PEM form", file)
+	}
+	return roots, nil
+}
+
+// connect makes the pool, with transports and upstreams of old where they fit.
+func (n *generation) connect(g *Gateway, old *generation) error {
+	known := map[string]*upstream{}
+	n.transports = map[bool]*http.Transport{}
+	if old != nil && old.settings.Timeout == n.settings.Timeout && old.roots.Equal(n.roots) {
+		n.transports = old.transports
+		for _, u := range old.pool.members {
+			known[u.name] = u
+		}
+	}
+	n.pool = &pool{now: g.config.now}
+	for _, address := range n.settings.Upstreams {
+		u, err := parseUpstream(address)
+		if err != nil {
+			return err
+		}
+		n.pool.members = append(n.pool.members, n.upstream(u, known))
+	}
+	return nil
+}
+
+func (n *generation) upstream(u *url.URL, known map[string]*upstream) *upstream {
+	if kept := known[u.String()]; kept != nil {
+		return kept
+	}
+	h2c := u.Scheme == "h2c"
+	if n.transports[h2c] == nil {
+		n.transports[h2c] = newTransport(n.settings.Timeout, n.roots, h2c)
+	}
+	return newUpstream(u, n.transports[h2c])
+}
+
+// guarded puts the contract around the proxy. A contract that cannot be
+// enforced makes the guard panic, which is an error here: it came from a file.
+func (n *generation) guarded(g *Gateway) (err error) {
+	defer func() {
+		if thrown := recover(); thrown != nil {
+			err = fmt.Errorf("contract %s cannot be enforced: %v", n.settings.Contract, thrown)
+		}
+	}()
+	controller, err := g.controller(n.contract)
+	if err != nil {
+		return err
+	}
+	n.guard = &failwell.Guard{
+		Contract: n.contract, Admission: controller, MaxBody: int64(n.settings.MaxBody),
+		Cooperative: true, KeepPlainErrors: true, Logger: g.log, Clock: g.config.Clock, OnDone: g.done(n.settings.AccessLog),
+	}
+	p := &proxy{
+		guard: n.guard, contract: n.contract, pool: n.pool, hygiene: &n.hygiene, timeout: n.settings.Timeout,
+		log:   slog.NewLogLogger(g.log.Handler(), slog.LevelWarn),
+		strip: n.settings.Credentials == "strip", identify: n.settings.Identity == "on",
+	}
+	p.prepare()
+	n.handler = n.guard.Wrap(p)
+	return nil
+}
+
+// controller decides on calls under a contract. Keys and limits live in the
+// store and survive the change of a contract.
+func (g *Gateway) controller(c *contract.Contract) (*admission.Controller, error) {
+	return &admission.Controller{Contract: c, Store: g.config.Store, Clock: g.config.Clock, Logger: g.log}, nil
+}
+
+// ownNames are the headers whose look-alikes are removed.
+func ownNames(c *contract.Contract) map[string]bool {
+	own := map[string]bool{normal(c.Headers.RequestID.Name): true}
+	for i := range c.Auth.Schemes {
+		if c.Auth.Schemes[i].In == "header" {
+			own[normal(c.Auth.Schemes[i].Name)] = true
+		}
+	}
+	if c.Idempotency.Header != "" {
+		own[normal(c.Idempotency.Header)] = true
+	}
+	return own
+}

@@ -1,0 +1,314 @@
+package gateway
+
+import (
+	"context"
+	"errors"
+	"io"
+	"log"
+	"net/http"
+	"net/http/httputil"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/failwell/failwell"
+	"github.com/failwell/failwell/contract"
+	"github.com/failwell/failwell/contract/condition"
+)
+
+// proxy sends admitted requests to the upstreams. It is the handler inside the
+// guard, and part of one generation.
+type proxy struct {
+	guard    *failwell.Guard
+	contract *contract.Contract
+	pool     *pool
+	hygiene  *hygiene
+	timeout  time.Duration
+	log      *log.Logger
+	// strip and identify are settings Credentials and Identity.
+	strip, identify bool
+	requestIDKey    string
+	exchanges       sync.Pool
+	buffers         bufferPool
+}
+
+func (p *proxy) prepare() {
+	p.requestIDKey = http.CanonicalHeaderKey(p.contract.Headers.RequestID.Name)
+	p.exchanges.New = func() any {
+		x := &exchange{proxy: p}
+		x.reverse = httputil.ReverseProxy{
+			Rewrite: x.rewrite, Transport: x, ModifyResponse: x.modify, ErrorHandler: x.fail,
+			BufferPool: &p.buffers, ErrorLog: p.log,
+		}
+		return x
+	}
+}
+
+// exchange is one request on its way through the proxy. It is reused: the hooks
+// of its ReverseProxy are bound to it once instead of being made per request.
+type exchange struct {
+	proxy   *proxy
+	reverse httputil.ReverseProxy
+	r       *http.Request
+	to      *upstream
+	body    *sentBody
+	// broken is why the upstream's stream ended before its end.
+	broken error
+}
+
+// ServeHTTP implements http.Handler.
+func (p *proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if r.Method == http.MethodConnect || !strings.HasPrefix(r.URL.Path, "/") && r.URL.Path != "*" {
+		p.guard.WriteError(w, r, failwell.FromCondition(condition.RequestMalformed, errNoTunnel))
+		return
+	}
+	x, _ := p.exchanges.Get().(*exchange)
+	x.r = r
+	defer x.release()
+	x.reverse.ServeHTTP(w, r)
+	if x.broken != nil {
+		p.guard.WriteError(w, r, failwell.FromCondition(condition.UpstreamUnreachable, x.broken))
+	}
+	x.body, x.broken, x.r = nil, nil, nil
+	reuse := x.to
+	x.to = nil
+	if reuse != nil {
+		reuse.active.Add(-1)
+	}
+	p.exchanges.Put(x)
+}
+
+var errNoTunnel = errors.New("the target is no path of this service")
+
+// release serves exchanges that end in a panic, as aborted responses do. They
+// are not reused.
+func (x *exchange) release() {
+	if x.to != nil {
+		x.to.active.Add(-1)
+	}
+}
+
+// rewrite makes the upstream's request out of the caller's. Hop-by-hop headers
+// (RFC 9110 section 7.6.1) are gone already.
+func (x *exchange) rewrite(pr *httputil.ProxyRequest) {
+	p, out := x.proxy, pr.Out
+	p.hygiene.forward(out, pr.In, p.requestIDKey)
+	// The server fills in the values of trailers when the body has been read.
+	out.Trailer = pr.In.Trailer
+	key, account := failwell.Caller(pr.In.Context())
+	if key != nil {
+		if p.strip {
+			p.stripCredentials(out)
+		}
+		if p.identify {
+			out.Header[headerKeyID] = []string{key.ID}
+		}
+	}
+	if account != nil && p.identify {
+		out.Header[headerAccount] = []string{account.ID}
+		if account.Plan != "" {
+			out.Header[headerPlan] = []string{account.Plan}
+		}
+	}
+	if o := failwell.OperationOf(pr.In.Context()); o != nil && o.Translate {
+		delete(out.Header, "Accept-Encoding") // a compressed error could not be read
+	}
+	if out.Body == nil && unsafeToRepeat(out) {
+		// net/http repeats a request without a body by itself when a reused
+		// connection breaks, if it carries an idempotency key. One send is promised.
+		out.Body = emptyBody{}
+	}
+	if out.Body != nil {
+		x.body = &sentBody{from: out.Body}
+		out.Body = x.body
+	}
+}
+
+func unsafeToRepeat(r *http.Request) bool {
+	switch r.Method {
+	case http.MethodGet, http.MethodHead, http.MethodOptions, http.MethodTrace:
+		return false
+	}
+	return r.Header["Idempotency-Key"] != nil || r.Header["X-Idempotency-Key"] != nil
+}
+
+// stripCredentials keeps the key that the gateway has checked to itself: an
+// upstream cannot leak or log what it never saw.
+func (p *proxy) stripCredentials(out *http.Request) {
+	for i := range p.contract.Auth.Schemes {
+		scheme := &p.contract.Auth.Schemes[i]
+		if scheme.In == "query" {
+			out.URL.RawQuery = withoutParam(out.URL.RawQuery, scheme.Name)
+			continue
+		}
+		name := http.CanonicalHeaderKey(scheme.Name)
+		if v := out.Header[name]; len(v) == 1 && (len(v[0]) < len(scheme.Prefix) || !strings.EqualFold(v[0][:len(scheme.Prefix)], scheme.Prefix)) {
+			continue // something else stands there, for example the upstream's own scheme
+		}
+		delete(out.Header, name)
+	}
+}
+
+// withoutParam removes a query parameter and leaves the others as they were written.
+func withoutParam(query, name string) string {
+	if !strings.Contains(query, name) {
+		return query
+	}
+	var kept []string
+	for pair := range strings.SplitSeq(query, "&") {
+		if key, _, _ := strings.Cut(pair, "="); key != name {
+			kept = append(kept, pair)
+		}
+	}
+	return strings.Join(kept, "&")
+}
+
+// RoundTrip implements http.RoundTripper for the exchange's ReverseProxy: it
+// chooses an upstream, and another one when the first was provably not reached.
+func (x *exchange) RoundTrip(out *http.Request) (*http.Response, error) {
+	var room [4]*upstream
+	tried := room[:0]
+	var last error
+	for {
+		u := x.proxy.pool.pick(tried)
+		if u == nil {
+			return nil, last
+		}
+		u.active.Add(1)
+		x.to = u
+		u.point(out, x.r.URL)
+		resp, err := u.transport.RoundTrip(out)
+		if err == nil {
+			u.succeeded()
+			return resp, nil
+		}
+		x.to = nil
+		u.active.Add(-1)
+		last = x.blame(u, err)
+		var unsent *dialError
+		if !errors.As(err, &unsent) || x.body.touched() || x.r.Context().Err() != nil {
+			return nil, last
+		}
+		tried = append(tried, u)
+	}
+}
+
+// blame finds out whose fault a failed round trip is, and tells the upstream's
+// health. The error is what the caller gets to see, its cause what is logged.
+func (x *exchange) blame(u *upstream, err error) error {
+	ctx := x.r.Context()
+	if ctx.Err() != nil {
+		u.abandoned()
+		return context.Cause(ctx)
+	}
+	if bad := x.body.failure(); bad != nil {
+		u.abandoned()
+		return bodyError(bad)
+	}
+	var unsent *dialError
+	if !errors.As(err, &unsent) && isTimeout(err) {
+		u.abandoned() // slow is not dead
+		return failwell.FromCondition(condition.UpstreamTimeout, err).With("timeout_seconds", int64(x.proxy.timeout.Seconds()))
+	}
+	if u.failed(x.proxy.pool.now(), err) {
+		x.proxy.log.Printf("upstream %s is left out for a while after repeated failures: %v", u.name, err)
+	}
+	return failwell.FromCondition(condition.UpstreamUnreachable, err)
+}
+
+// bodyError tells what was wrong with the caller's body.
+func bodyError(err error) error {
+	var tooLarge *http.MaxBytesError
+	if errors.As(err, &tooLarge) || isTimeout(err) {
+		return err // the guard knows these
+	}
+	return failwell.FromCondition(condition.RequestMalformed, err)
+}
+
+// fail answers a request that got no response.
+func (x *exchange) fail(w http.ResponseWriter, r *http.Request, err error) {
+	if cause := context.Cause(x.r.Context()); cause != nil {
+		if errors.Is(cause, errDrained) {
+			x.proxy.guard.WriteError(w, x.r, cause)
+			return
+		}
+		if _, ours := errors.AsType[*failwell.Error](cause); ours {
+			return // the guard's own timeout: it answers when the handler returns
+		}
+		panic(http.ErrAbortHandler) // the caller went away
+	}
+	if _, known := errors.AsType[*failwell.Error](err); !known && x.body.failure() == nil {
+		err = failwell.FromCondition(condition.UpstreamUnreachable, err)
+	}
+	_ = r // the outgoing one; the guard knows the incoming
+	x.proxy.guard.WriteError(w, x.r, err)
+}
+
+// modify looks at a response before it is passed on.
+func (x *exchange) modify(resp *http.Response) error {
+	if resp.StatusCode == http.StatusSwitchingProtocols {
+		resp.Header[x.proxy.requestIDKey] = []string{failwell.RequestID(x.r.Context())}
+		return nil
+	}
+	if resp.StatusCode >= 400 {
+		if o := failwell.OperationOf(x.r.Context()); o != nil && o.Translate {
+			return x.translate(resp)
+		}
+		return nil
+	}
+	x.watch(resp)
+	return nil
+}
+
+// sentBody is a caller's body on its way to an upstream. It remembers whether
+// any of it may have been sent and whose fault it was when reading failed.
+type sentBody struct {
+	from io.Reader
+	read atomic.Bool
+	bad  atomic.Pointer[error]
+}
+
+func (b *sentBody) Read(p []byte) (int, error) {
+	b.read.Store(true)
+	n, err := b.from.Read(p)
+	if err != nil && err != io.EOF { //nolint:errorlint // io.Reader's sentinel is never wrapped
+		b.bad.CompareAndSwap(nil, &err)
+	}
+	return n, err //nolint:wrapcheck // a reader hands through what it got
+}
+
+// Close does nothing: the server owns the body, and a next upstream may need it.
+func (*sentBody) Close() error { return nil }
+
+func (b *sentBody) touched() bool { return b != nil && b.read.Load() }
+
+func (b *sentBody) failure() error {
+	if b == nil {
+		return nil
+	}
+	if bad := b.bad.Load(); bad != nil {
+		return *bad
+	}
+	return nil
+}
+
+// emptyBody is a body of no bytes that net/http does not recognise as none.
+type emptyBody struct{}
+
+func (emptyBody) Read([]byte) (int, error) { return 0, io.EOF }
+func (emptyBody) Close() error             { return nil }
+
+// bufferPool lends the buffers through which bodies are copied.
+type bufferPool struct{ pool sync.Pool }
+
+const copyBuffer = 32 << 10
+
+func (b *bufferPool) Get() []byte {
+	if buf, ok := b.pool.Get().(*[copyBuffer]byte); ok {
+		return buf[:]
+	}
+	return make([]byte, copyBuffer)
+}
+
+func (b *bufferPool) Put(buf []byte) { b.pool.Put((*[copyBuffer]byte)(buf)) }

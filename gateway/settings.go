@@ -1,0 +1,244 @@
+package gateway
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/netip"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Settings is everything that can be set about a gateway. Each field is a flag,
+// an environment variable and a line of gateway.yaml under the same name, as
+// its tags say; a flag wins over a variable, a variable over the file. A zero
+// field means the default that its comment gives.
+//
+// The tags are in the form that github.com/alecthomas/kong reads.
+type Settings struct {
+	// Contract is Required: the name of a built-in contract or a file.
+	Contract string `env:"FAILWELL_CONTRACT" help:"Contract to obey: a built-in name or a file." name:"contract" placeholder:"NAME|FILE" yaml:"contract"`
+	// Upstreams are Required: base URLs with scheme http, https or h2c (HTTP/2
+	// without TLS). Requests go to the one with the fewest under way.
+	Upstreams []string `env:"FAILWELL_UPSTREAM" help:"URL of the service behind the gateway; repeat it for several." name:"upstream" placeholder:"URL" yaml:"upstream"`
+	// UpstreamCA is a PEM file with the authorities that upstreams' certificates
+	// are checked against. Default: the system's.
+	UpstreamCA string `env:"FAILWELL_UPSTREAM_CA" help:"File with the authorities for upstreams' certificates (the system's)." name:"upstream-ca" placeholder:"FILE" yaml:"upstream_ca"`
+	// Listen is where callers connect. Default 127.0.0.1:8080.
+	Listen string `env:"FAILWELL_LISTEN" help:"Address to serve on (127.0.0.1:8080)." name:"listen" placeholder:"HOST:PORT" yaml:"listen"`
+	// Admin is where operators connect. Default 127.0.0.1:8081; "off" for none.
+	Admin string `env:"FAILWELL_ADMIN" help:"Address of the admin listener, or off (127.0.0.1:8081)." name:"admin" placeholder:"HOST:PORT" yaml:"admin"`
+	// AdminScope is "loopback" (default) or "any", without which an admin
+	// address that others can reach is refused.
+	AdminScope string `env:"FAILWELL_ADMIN_SCOPE" help:"Who may reach the admin listener: loopback, or any." name:"admin-scope" placeholder:"SCOPE" yaml:"admin_scope"`
+	// Store is where keys and limits are kept. Whoever opens stores gives its default.
+	Store string `env:"FAILWELL_STORE" help:"Where keys and limits are kept: memory: or pebble:DIR." name:"store" placeholder:"URL" yaml:"store"`
+	// TLSCert and TLSKey are PEM files; both or none. They are read again on reload.
+	TLSCert string `env:"FAILWELL_TLS_CERT" help:"File with the TLS certificate chain." name:"tls-cert" placeholder:"FILE" yaml:"tls_cert"`
+	TLSKey  string `env:"FAILWELL_TLS_KEY" help:"File with the TLS private key." name:"tls-key" placeholder:"FILE" yaml:"tls_key"`
+	// Timeout is how long an upstream may take to begin its answer, where the
+	// contract's operation says nothing. Default 60 s.
+	Timeout time.Duration `env:"FAILWELL_TIMEOUT" help:"How long an upstream may take to begin its answer (60s)." name:"timeout" placeholder:"DURATION" yaml:"timeout"`
+	// DrainTimeout is how long requests may take to finish at shutdown. Default 30 s.
+	DrainTimeout time.Duration `env:"FAILWELL_DRAIN_TIMEOUT" help:"How long requests may take to finish at shutdown (30s)." name:"drain-timeout" placeholder:"DURATION" yaml:"drain_timeout"`
+	// IdleTimeout ends connections without a request. Default 2 min.
+	IdleTimeout time.Duration `env:"FAILWELL_IDLE_TIMEOUT" help:"How long a connection may be without a request (2m)." name:"idle-timeout" placeholder:"DURATION" yaml:"idle_timeout"`
+	// HeaderTimeout bounds the arrival of a request's head. Default 10 s.
+	HeaderTimeout time.Duration `env:"FAILWELL_HEADER_TIMEOUT" help:"How long the head of a request may take to arrive (10s)." name:"header-timeout" placeholder:"DURATION" yaml:"header_timeout"`
+	// MaxBody bounds request bodies where the operation says nothing. Default 10 MiB.
+	MaxBody Bytes `env:"FAILWELL_MAX_BODY" help:"Largest request body (10MiB)." name:"max-body" placeholder:"BYTES" yaml:"max_body"`
+	// MaxHeader bounds the head of a request. Default 64 KiB.
+	MaxHeader Bytes `env:"FAILWELL_MAX_HEADER" help:"Largest request head (64KiB)." name:"max-header" placeholder:"BYTES" yaml:"max_header"`
+	// TrustedProxies are addresses or CIDR ranges whose X-Forwarded-* and
+	// Forwarded headers are believed. Default none: they are dropped.
+	TrustedProxies []string `env:"FAILWELL_TRUSTED_PROXIES" help:"Addresses or ranges whose forwarding headers are believed." name:"trusted-proxies" placeholder:"CIDR" yaml:"trusted_proxies"`
+	// Credentials is "strip" (default) or "pass": whether the upstream sees the
+	// key that the gateway has checked.
+	Credentials string `env:"FAILWELL_CREDENTIALS" help:"Whether upstreams see the caller's key: strip or pass (strip)." name:"credentials" placeholder:"HOW" yaml:"credentials"`
+	// Identity is "on" (default) or "off": whether the upstream is told account,
+	// key id and plan in X-Failwell-* headers.
+	Identity string `env:"FAILWELL_IDENTITY" help:"Whether upstreams are told who calls: on or off (on)." name:"identity" placeholder:"HOW" yaml:"identity"`
+	// LogLevel is "debug", "info" (default), "warn" or "error".
+	LogLevel string `env:"FAILWELL_LOG_LEVEL" help:"Least level that is logged: debug, info, warn, error (info)." name:"log-level" placeholder:"LEVEL" yaml:"log_level"`
+	// AccessLog is "errors" (default: requests that end with 5xx, and broken
+	// ones), "all" or "off".
+	AccessLog string `env:"FAILWELL_ACCESS_LOG" help:"Which requests are logged: errors, all or off (errors)." name:"access-log" placeholder:"WHICH" yaml:"access_log"`
+}
+
+// withDefaults fills in what zero fields stand for.
+func (s Settings) withDefaults() Settings {
+	s.Listen = cmp.Or(s.Listen, "127.0.0.1:8080")
+	s.Admin = cmp.Or(s.Admin, "127.0.0.1:8081")
+	s.AdminScope = cmp.Or(s.AdminScope, "loopback")
+	s.Timeout = cmp.Or(s.Timeout, time.Minute)
+	s.DrainTimeout = cmp.Or(s.DrainTimeout, 30*time.Second)
+	s.IdleTimeout = cmp.Or(s.IdleTimeout, 2*time.Minute)
+	s.HeaderTimeout = cmp.Or(s.HeaderTimeout, 10*time.Second)
+	s.MaxBody = cmp.Or(s.MaxBody, 10<<20)
+	s.MaxHeader = cmp.Or(s.MaxHeader, 64<<10)
+	s.Credentials = cmp.Or(s.Credentials, "strip")
+	s.Identity = cmp.Or(s.Identity, "on")
+	s.LogLevel = cmp.Or(s.LogLevel, "info")
+	s.AccessLog = cmp.Or(s.AccessLog, "errors")
+	return s
+}
+
+// Level is LogLevel as package slog has it.
+func (s Settings) Level() slog.Level {
+	var level slog.Level
+	if err := level.UnmarshalText([]byte(cmp.Or(s.LogLevel, "info"))); err != nil {
+		return slog.LevelInfo
+	}
+	return level
+}
+
+// Check returns all that is wrong with the settings, joined.
+func (s Settings) Check() error {
+	s = s.withDefaults()
+	var faults []error
+	wrong := func(format string, args ...any) { faults = append(faults, fmt.Errorf(format, args...)) }
+	if s.Contract == "" {
+		wrong("contract is missing, name a built-in one or a file")
+	}
+	if len(s.Upstreams) == 0 {
+		wrong("upstream is missing, give the URL of the service behind the gateway")
+	}
+	for _, u := range s.Upstreams {
+		if _, err := parseUpstream(u); err != nil {
+			faults = append(faults, err)
+		}
+	}
+	if _, err := parsePrefixes(s.TrustedProxies); err != nil {
+		faults = append(faults, err)
+	}
+	if (s.TLSCert == "") != (s.TLSKey == "") {
+		wrong("tls_cert and tls_key belong together, give both or none")
+	}
+	oneOf := func(name, value string, allowed ...string) {
+		for _, a := range allowed {
+			if value == a {
+				return
+			}
+		}
+		wrong("%s cannot be %q, choose one of %s", name, value, strings.Join(allowed, ", "))
+	}
+	oneOf("admin_scope", s.AdminScope, "loopback", "any")
+	oneOf("credentials", s.Credentials, "strip", "pass")
+	oneOf("identity", s.Identity, "on", "off")
+	oneOf("log_level", s.LogLevel, "debug", "info", "warn", "error")
+	oneOf("access_log", s.AccessLog, "errors", "all", "off")
+	for name, d := range map[string]time.Duration{
+		"timeout": s.Timeout, "drain_timeout": s.DrainTimeout, "idle_timeout": s.IdleTimeout, "header_timeout": s.HeaderTimeout,
+	} {
+		if d < 0 {
+			wrong("%s cannot be negative", name)
+		}
+	}
+	if s.MaxHeader < 8<<10 {
+		wrong("max_header cannot be below 8KiB, requests of browsers would not fit")
+	}
+	if err := s.checkAdmin(); err != nil {
+		faults = append(faults, err)
+	}
+	return errors.Join(faults...)
+}
+
+// checkAdmin keeps the admin listener where only this machine reaches it,
+// unless the operator says otherwise.
+func (s Settings) checkAdmin() error {
+	if s.Admin == adminOff || s.AdminScope == "any" {
+		return nil
+	}
+	host, _, err := net.SplitHostPort(s.Admin)
+	if err != nil {
+		return fmt.Errorf("admin %q is no address, write HOST:PORT or off", s.Admin)
+	}
+	if !isLoopback(host) {
+		return fmt.Errorf("admin %q can be reached from other machines, use 127.0.0.1 or set admin_scope to any", s.Admin)
+	}
+	return nil
+}
+
+const adminOff = "off"
+
+func isLoopback(host string) bool {
+	if strings.EqualFold(host, "localhost") {
+		return true
+	}
+	addr, err := netip.ParseAddr(host)
+	return err == nil && addr.Unmap().IsLoopback()
+}
+
+func parseUpstream(s string) (*url.URL, error) {
+	u, err := url.Parse(s)
+	if err != nil {
+		return nil, fmt.Errorf("upstream %q is no URL, write for example http://127.0.0.1:3000", s)
+	}
+	switch {
+	case u.Scheme != "http" && u.Scheme != "https" && u.Scheme != "h2c":
+		return nil, fmt.Errorf("upstream %q has no scheme that can be used, write http://, https:// or h2c://", u.Redacted())
+	case u.Host == "":
+		return nil, fmt.Errorf("upstream %q names no host", u.Redacted())
+	case u.User != nil:
+		return nil, fmt.Errorf("upstream %q holds a password, which would end up in logs; let the upstream trust the gateway's address", u.Redacted())
+	case u.RawQuery != "" || u.Fragment != "":
+		return nil, fmt.Errorf("upstream %q has a query or a fragment, give a base URL", u.Redacted())
+	}
+	return u, nil
+}
+
+func parsePrefixes(list []string) ([]netip.Prefix, error) {
+	var prefixes []netip.Prefix
+	for _, s := range list {
+		if addr, err := netip.ParseAddr(s); err == nil {
+			prefixes = append(prefixes, netip.PrefixFrom(addr.Unmap(), addr.Unmap().BitLen()))
+			continue
+		}
+		prefix, err := netip.ParsePrefix(s)
+		if err != nil {
+			return nil, fmt.Errorf("trusted_proxies: %q is neither an address nor a range, write for example 10.0.0.0/8", s)
+		}
+		prefixes = append(prefixes, prefix.Masked())
+	}
+	return prefixes, nil
+}
+
+// Bytes is a size. Its text is a number, or one with a unit: KiB, MiB, GiB
+// (powers of 1024) or kB, MB, GB (powers of 1000).
+type Bytes int64
+
+var byteUnits = []struct {
+	name string
+	size int64
+}{{"KiB", 1 << 10}, {"MiB", 1 << 20}, {"GiB", 1 << 30}, {"kB", 1e3}, {"MB", 1e6}, {"GB", 1e9}, {"B", 1}}
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (b *Bytes) UnmarshalText(text []byte) error {
+	s, unit := strings.TrimSpace(string(text)), int64(1)
+	for _, u := range byteUnits {
+		if cut, ok := strings.CutSuffix(s, u.name); ok {
+			s, unit = strings.TrimSpace(cut), u.size
+			break
+		}
+	}
+	n, err := strconv.ParseInt(s, 10, 64)
+	if err != nil || n < 0 || n > (1<<62)/unit {
+		return fmt.Errorf("%q is no size, write for example 10MiB", text)
+	}
+	*b = Bytes(n * unit)
+	return nil
+}
+
+// MarshalText implements encoding.TextMarshaler.
+func (b Bytes) MarshalText() ([]byte, error) {
+	for _, u := range []int{2, 1, 0} {
+		if size := byteUnits[u].size; b != 0 && int64(b)%size == 0 {
+			return fmt.Appendf(nil, "%d%s", int64(b)/size, byteUnits[u].name), nil
+		}
+	}
+	return strconv.AppendInt(nil, int64(b), 10), nil
+}
