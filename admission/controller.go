@@ -2,12 +2,15 @@ package admission
 
 import (
 	"context"
+	"crypto/rand"
+	"hash/maphash"
 	"io"
 	"log/slog"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/failwell/failwell/contract"
-	"github.com/failwell/failwell/contract/condition"
 	"github.com/failwell/failwell/store"
 )
 
@@ -25,22 +28,152 @@ type Controller struct {
 	// StoreTimeout is Optional: how long a decision waits for the store, all
 	// its reads together; 0 means 20 ms. Then the call gets unavailable.
 	StoreTimeout time.Duration
+	// MaxStale is Optional: how long a change of a key or an account that was
+	// made in another process may stay unseen; 0 means 750 ms. Changes made
+	// through this Controller count at once.
+	MaxStale time.Duration
+	// Cached is Optional: how many keys, and how many accounts, are kept in
+	// memory; 0 means 65,536, at some 500 bytes each.
+	Cached int
 	// Environment is Optional: keys of other environments are unknown; "" means
 	// that all of the contract's environments are served.
 	Environment string
-	// Logger is Optional: nil discards.
+	// Limiter is Optional: nil means a LocalLimiter on Clock.
+	Limiter Limiter
+	// Failures is Optional: how often each source may fail to authenticate; nil
+	// means 60 a minute, a Limit of 0 means without end. The algorithm is GCRA
+	// whatever it says. Calls that carry no credential guess nothing and do not
+	// count.
+	Failures *contract.Rate
+	// Logger is Optional: nil discards. It gets what no verdict tells.
 	Logger *slog.Logger
+
+	once  sync.Once
+	plans map[string]*planRates
+	rates map[*contract.Operation][]limit
+	state *state
+	// failing is Failures, or its default.
+	failing contract.Rate
+	// lastWarning spaces out what is logged, in nanoseconds of the timeline.
+	lastWarning atomic.Int64
 }
 
-// Admit decides on a call and overwrites the verdict.
-func (c *Controller) Admit(_ context.Context, call *Call, v *Verdict) {
-	*v = Verdict{Facts: v.Facts[:0]}
-	switch {
-	case len(c.Contract.Auth.Schemes) == 0, call.Operation != nil && call.Operation.Public:
-		v.Admitted = true
-	case call.Credential == "" && !call.Misplaced:
-		v.Condition = condition.KeyMissing
-	default:
-		v.Condition = condition.KeyUnknown
+const (
+	defaultStoreTimeout = 20 * time.Millisecond
+	defaultMaxStale     = 750 * time.Millisecond
+	defaultCached       = 1 << 16
+)
+
+// state outlives the contract.
+type state struct {
+	time     *timeline
+	limiter  Limiter
+	keys     *records[digest, Key]
+	accounts *records[string, Account]
+	imports  *records[struct{}, imports]
+	failures failures
+	// scratches holds *scratch.
+	scratches sync.Pool
+}
+
+// planRates is a plan and its rates, ready for use.
+type planRates struct {
+	plan  *contract.Plan
+	rates []limit
+}
+
+// WithContract returns a Controller for another version of the contract, for
+// example after a reload. It shares everything else with c, also the counts of
+// limits whose plan, name, window and algorithm are the same. Both may be used.
+func (c *Controller) WithContract(next *contract.Contract) *Controller {
+	c.once.Do(c.prepare)
+	return &Controller{
+		Contract: next, Store: c.Store, Clock: c.Clock, Random: c.Random, StoreTimeout: c.StoreTimeout,
+		MaxStale: c.MaxStale, Cached: c.Cached, Environment: c.Environment, Limiter: c.Limiter,
+		Failures: c.Failures, Logger: c.Logger, state: c.state,
 	}
+}
+
+func (c *Controller) prepare() {
+	c.plans = make(map[string]*planRates, len(c.Contract.Plans))
+	for _, p := range c.Contract.Plans {
+		c.plans[p.Name] = &planRates{p, limitsOf("plan/"+p.Name, p.Rates)}
+	}
+	c.rates = make(map[*contract.Operation][]limit, len(c.Contract.Operations))
+	for _, o := range c.Contract.Operations {
+		c.rates[o] = limitsOf("operation/"+o.ID, o.Rates)
+	}
+	c.failing = contract.Rate{Limit: 60, Per: time.Minute}
+	if c.Failures != nil {
+		c.failing = *c.Failures
+	}
+	c.failing.Algorithm = contract.GCRA
+	if c.state == nil {
+		c.state = c.newState()
+	}
+}
+
+func (c *Controller) newState() *state {
+	s := &state{time: newTimeline(c.now()), limiter: c.Limiter, failures: failures{seed: maphash.MakeSeed()}}
+	if s.limiter == nil {
+		s.limiter = &LocalLimiter{Clock: c.Clock}
+	}
+	cached := c.Cached
+	if cached <= 0 {
+		cached = defaultCached
+	}
+	stale := c.MaxStale
+	if stale <= 0 {
+		stale = defaultMaxStale
+	}
+	clock := func() int64 { return s.time.at(c.now()) }
+	s.keys = &records[digest, Key]{what: "a key", lease: int64(stale), clock: clock, cache: newCache[digest, Key](cached),
+		load: func(ctx context.Context, d digest) (*Key, error) {
+			key, _, err := load[Key](ctx, c.Store, keyPrefix+d.String())
+			return key, err
+		}}
+	s.accounts = &records[string, Account]{what: "an account", lease: int64(stale), clock: clock, cache: newCache[string, Account](cached),
+		load: func(ctx context.Context, id string) (*Account, error) {
+			account, _, err := load[Account](ctx, c.Store, accountPrefix+id)
+			return account, err
+		}}
+	s.imports = &records[struct{}, imports]{what: "the forms of imported keys", lease: int64(stale), clock: clock, cache: newCache[struct{}, imports](1),
+		load: func(ctx context.Context, _ struct{}) (*imports, error) {
+			forms, _, err := load[imports](ctx, c.Store, importsKey)
+			if forms == nil && err == nil {
+				forms = &imports{}
+			}
+			return forms, err
+		}}
+	return s
+}
+
+func (c *Controller) now() time.Time {
+	if c.Clock == nil {
+		return time.Now()
+	}
+	return c.Clock()
+}
+
+func (c *Controller) random() io.Reader {
+	if c.Random == nil {
+		return rand.Reader
+	}
+	return c.Random
+}
+
+func (c *Controller) storeTimeout() time.Duration {
+	if c.StoreTimeout <= 0 {
+		return defaultStoreTimeout
+	}
+	return c.StoreTimeout
+}
+
+// warn logs at most one line a second: what causes it may come with each call.
+func (c *Controller) warn(ctx context.Context, now int64, message string, args ...any) {
+	last := c.lastWarning.Load()
+	if c.Logger == nil || last != 0 && now-last < int64(time.Second) && now >= last || !c.lastWarning.CompareAndSwap(last, now) {
+		return
+	}
+	c.Logger.WarnContext(ctx, message, args...)
 }

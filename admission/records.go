@@ -1,0 +1,162 @@
+package admission
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+)
+
+// records reads one kind of record through a cache. A record is trusted for
+// lease after it was read, then read again: that bounds how long a change made
+// on another node stays unseen, without anybody being told. Half-way, one
+// caller has it read again in the background, so that busy records are always
+// at hand. A push from other nodes needs only to call drop.
+//
+// What is absent is not remembered: guesses cannot fill the memory.
+type records[K comparable, T any] struct {
+	what  string
+	lease int64 // nanoseconds
+	clock func() int64
+	// load returns nil for a record that is absent.
+	load  func(ctx context.Context, k K) (*T, error)
+	cache *cache[K, T]
+
+	mu      sync.Mutex
+	flights map[K]*flight[T]
+	aloft   int
+}
+
+// flight is one read of the store, shared by all who ask for the record.
+type flight[T any] struct {
+	done  chan struct{}
+	began int64
+	value *T
+	err   error
+}
+
+// maxFlights bounds the reads of one kind that a store which does not answer
+// can hold up. Beyond it, what is not cached is unavailable at once.
+const maxFlights = 1024
+
+// patience is what a decision has left to wait for the store. It starts with
+// the first wait.
+type patience struct {
+	limit time.Duration
+	until time.Time
+}
+
+func (p *patience) left() time.Duration {
+	if p.until.IsZero() {
+		p.until = time.Now().Add(p.limit)
+		return p.limit
+	}
+	return time.Until(p.until)
+}
+
+var (
+	errSlowStore = errors.New("the store did not answer in time")
+	errBusyStore = errors.New("too many reads of the store are pending")
+)
+
+// get returns a record that must not be changed, or nil if there is none.
+func (r *records[K, T]) get(ctx context.Context, k K, now int64, p *patience) (*T, error) {
+	e := r.cache.get(k, now)
+	if e != nil {
+		age := now - e.read
+		if 0 <= age && age < r.lease {
+			if age >= r.lease/2 && e.renewing.CompareAndSwap(false, true) {
+				r.fly(ctx, k, p.limit)
+			}
+			return e.value, nil
+		}
+	}
+	f := r.fly(ctx, k, p.limit)
+	if f == nil {
+		return nil, fmt.Errorf("admission: reading %s: %w", r.what, errBusyStore)
+	}
+	return r.wait(ctx, f, p)
+}
+
+func (r *records[K, T]) wait(ctx context.Context, f *flight[T], p *patience) (*T, error) {
+	timer := time.NewTimer(p.left())
+	defer timer.Stop()
+	select {
+	case <-f.done:
+		return f.value, f.err
+	case <-ctx.Done():
+		return nil, fmt.Errorf("admission: reading %s: %w", r.what, context.Cause(ctx))
+	case <-timer.C:
+		return nil, fmt.Errorf("admission: reading %s: %w", r.what, errSlowStore)
+	}
+}
+
+// fly joins the read of k under way or starts one; nil when there are too many.
+// A read does not end with the caller who began it: others may wait for it.
+func (r *records[K, T]) fly(ctx context.Context, k K, limit time.Duration) *flight[T] {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if f := r.flights[k]; f != nil {
+		return f
+	}
+	if r.aloft >= maxFlights {
+		return nil
+	}
+	if r.flights == nil {
+		r.flights = make(map[K]*flight[T])
+	}
+	r.aloft++
+	f := &flight[T]{done: make(chan struct{}), began: r.clock()}
+	r.flights[k] = f
+	go r.read(context.WithoutCancel(ctx), k, f, limit)
+	return f
+}
+
+func (r *records[K, T]) read(ctx context.Context, k K, f *flight[T], limit time.Duration) {
+	ctx, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	// A store that does not obey the deadline stands in nobody else's way.
+	stop := context.AfterFunc(ctx, func() { r.forget(k, f) })
+	defer stop()
+	f.value, f.err = r.load(ctx, k)
+	if f.err != nil {
+		f.err = fmt.Errorf("admission: reading %s: %w", r.what, f.err)
+	}
+	r.mu.Lock()
+	r.aloft--
+	if r.flights[k] == f { // else it was changed meanwhile, or took too long
+		delete(r.flights, k)
+		switch {
+		case f.err != nil:
+		case f.value == nil:
+			r.cache.drop(k)
+		default:
+			r.cache.put(k, f.value, f.began)
+		}
+	}
+	r.mu.Unlock()
+	close(f.done)
+}
+
+func (r *records[K, T]) forget(k K, f *flight[T]) {
+	r.mu.Lock()
+	if r.flights[k] == f {
+		delete(r.flights, k)
+	}
+	r.mu.Unlock()
+}
+
+// changed makes a change of this process's own visible to all decisions that
+// begin after it, also if an older read is under way. A nil value says that the
+// record must be read again.
+func (r *records[K, T]) changed(k K, value *T) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	delete(r.flights, k)
+	if value == nil {
+		r.cache.drop(k)
+		return
+	}
+	r.cache.put(k, value, r.clock())
+}
