@@ -1,139 +1,17 @@
 package failwell
 
 import (
-	"cmp"
-	"encoding/base64"
+	"bytes"
 	"encoding/json"
 	"errors"
-	"html"
 	"net/http"
 	"net/url"
-	"slices"
+	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/failwell/failwell/contract"
 )
-
-const (
-	redacted = "[redacted]"
-	// A value is only taken out of other text when it is too long to be there
-	// by chance; shorter where the contract says that it is a credential.
-	leastSecret        = 4
-	leastLikelySecret  = 8
-	maxRedactionValues = 256
-)
-
-// secrets takes the credentials of a request out of whatever is kept of its
-// call: by value, since servers echo what they were sent.
-type secrets struct {
-	query    map[string]bool // names of parameters, in lower case
-	replacer *strings.Replacer
-	values   []string
-}
-
-// secretHeaders and secretQueries are where credentials stand by convention.
-func secretHeaders() []string {
-	return []string{
-		"Authorization", "Proxy-Authorization", "X-Api-Key", "Api-Key", "Apikey", "X-Auth-Token", "X-Access-Token",
-		"X-Csrf-Token", "X-Amz-Security-Token", "X-Goog-Api-Key", "Ocp-Apim-Subscription-Key", "Private-Token",
-	}
-}
-
-func secretQueries() []string {
-	return []string{
-		"key", "api_key", "apikey", "api-key", "access_token", "token", "auth", "auth_token", "password", "secret", "client_secret",
-		"sig", "signature", "x-amz-signature", "x-amz-security-token", "x-goog-signature", "code", "refresh_token", "id_token", "jwt",
-	}
-}
-
-func secretsOf(req *http.Request, c *contract.Contract) *secrets {
-	s := &secrets{query: map[string]bool{}}
-	for _, name := range secretQueries() {
-		s.query[name] = true
-	}
-	var query url.Values
-	if req.URL != nil {
-		query = req.URL.Query()
-	}
-	if c != nil {
-		for _, x := range c.Auth.Schemes {
-			if x.In == "query" {
-				s.query[strings.ToLower(x.Name)] = true
-				s.add(leastSecret, query[x.Name]...)
-				continue
-			}
-			for _, v := range req.Header.Values(x.Name) {
-				s.credential(v)
-			}
-		}
-	}
-	for _, name := range secretHeaders() {
-		for _, v := range req.Header.Values(name) {
-			s.credential(v)
-		}
-	}
-	for _, cookie := range req.Cookies() {
-		s.add(leastLikelySecret, cookie.Value)
-	}
-	for name, values := range query {
-		if s.query[strings.ToLower(name)] {
-			s.add(leastLikelySecret, values...)
-		}
-	}
-	if req.URL != nil && req.URL.User != nil {
-		if password, ok := req.URL.User.Password(); ok {
-			s.add(leastSecret, password)
-		}
-	}
-	s.compile()
-	return s
-}
-
-// credential adds a header's value, and what follows the scheme's name.
-func (s *secrets) credential(value string) {
-	s.add(leastSecret, value)
-	scheme, token, ok := strings.Cut(value, " ")
-	if !ok {
-		return
-	}
-	s.add(leastSecret, strings.TrimSpace(token))
-	if !strings.EqualFold(scheme, "Basic") {
-		return
-	}
-	if plain, err := base64.StdEncoding.DecodeString(strings.TrimSpace(token)); err == nil {
-		_, password, _ := strings.Cut(string(plain), ":")
-		s.add(leastSecret, string(plain), password)
-	}
-}
-
-func (s *secrets) add(least int, values ...string) {
-	for _, v := range values {
-		if len(v) >= least && len(s.values) < maxRedactionValues {
-			s.values = append(s.values, v)
-		}
-	}
-}
-
-// compile prepares each value in the forms in which it may be written.
-func (s *secrets) compile() {
-	if len(s.values) == 0 {
-		return
-	}
-	var forms []string
-	for _, v := range s.values {
-		quoted, _ := json.Marshal(v) //nolint:errchkjson // a string has no errors
-		plain := strings.NewReplacer(`\u0026`, "&", `\u003c`, "<", `\u003e`, ">").Replace(string(quoted))
-		forms = append(forms, v, url.QueryEscape(v), url.PathEscape(v), html.EscapeString(v),
-			string(quoted[1:len(quoted)-1]), plain[1:len(plain)-1], strings.ReplaceAll(v, "/", `\/`))
-	}
-	slices.SortFunc(forms, func(a, b string) int { return cmp.Or(cmp.Compare(len(b), len(a)), cmp.Compare(a, b)) })
-	forms = slices.Compact(forms)
-	pairs := make([]string, 0, 2*len(forms))
-	for _, f := range forms {
-		pairs = append(pairs, f, redacted)
-	}
-	s.replacer = strings.NewReplacer(pairs...)
-}
 
 func (s *secrets) text(v string) string {
 	if s.replacer == nil || v == "" {
@@ -146,7 +24,61 @@ func (s *secrets) bytes(v []byte) []byte {
 	if s.replacer == nil || len(v) == 0 {
 		return v
 	}
-	return []byte(s.replacer.Replace(string(v)))
+	v = []byte(s.replacer.Replace(string(v)))
+	if bytes.IndexByte(v, '\\') < 0 {
+		return v
+	}
+	plain, at := unescaped(v)
+	var out []byte
+	done := 0
+	for i := 0; i < len(plain); {
+		n := s.formAt(plain[i:])
+		if n == 0 {
+			i++
+			continue
+		}
+		out = append(append(out, v[done:at[i]]...), redacted...)
+		i += n
+		done = at[i]
+	}
+	return append(out, v[done:]...)
+}
+
+func (s *secrets) formAt(v []byte) int {
+	for _, f := range s.forms {
+		if len(v) >= len(f) && string(v[:len(f)]) == f {
+			return len(f)
+		}
+	}
+	return 0
+}
+
+// unescaped undoes the escapes of JSON strings (RFC 8259 section 7). at tells
+// where each byte came from, and where the source ends.
+func unescaped(v []byte) (plain []byte, at []int) {
+	plain, at = make([]byte, 0, len(v)), make([]int, 0, len(v)+1)
+	for i := 0; i < len(v); {
+		n := 1
+		before := len(plain)
+		switch {
+		case v[i] != '\\' || i+1 == len(v):
+			plain = append(plain, v[i])
+		case v[i+1] == 'u' && i+6 <= len(v):
+			r, err := strconv.ParseUint(string(v[i+2:i+6]), 16, 16)
+			if err != nil {
+				plain = append(plain, v[i])
+				break
+			}
+			plain, n = utf8.AppendRune(plain, rune(r)), 6
+		default:
+			plain, n = append(plain, v[i+1]), 2
+		}
+		for range len(plain) - before {
+			at = append(at, i)
+		}
+		i += n
+	}
+	return plain, append(at, len(v))
 }
 
 // headers is a copy without credentials: those sent, and those that the server

@@ -1,0 +1,88 @@
+package failwell_test
+
+import (
+	"context"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"github.com/failwell/failwell"
+)
+
+// cannedBase answers without a network, so that only what is put on top of it is
+// counted.
+type cannedBase struct{ resp *http.Response }
+
+func (b *cannedBase) RoundTrip(*http.Request) (*http.Response, error) { return b.resp, nil }
+
+// TestSuccessCostsNothing is the promise in Transport's documentation. What an
+// idempotency key and a time limit cost is held here as well.
+func TestSuccessCostsNothing(t *testing.T) {
+	// Not JSON: this contract puts failures into a 200, which costs a look at it.
+	base := &cannedBase{&http.Response{StatusCode: http.StatusOK, Header: http.Header{"Content-Type": {"text/plain"}}, Body: http.NoBody}}
+	for name, x := range map[string]struct {
+		method    string
+		transport *failwell.Transport
+		most      float64
+	}{
+		"GET":               {http.MethodGet, &failwell.Transport{Contract: parcels(), Base: base}, 0},
+		"GET, no contract":  {http.MethodGet, &failwell.Transport{Base: base}, 0},
+		"POST, no contract": {http.MethodPost, &failwell.Transport{Base: base}, 0},
+		"POST, no keys":     {http.MethodPost, &failwell.Transport{Contract: parcels(), Base: base, NoKeys: true}, 0},
+		"POST with a key":   {http.MethodPost, &failwell.Transport{Contract: parcels(), Base: base}, 8},
+	} {
+		req, err := http.NewRequestWithContext(context.Background(), x.method, "https://parcels.example/v1/parcels", strings.NewReader("x"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := testing.AllocsPerRun(100, func() {
+			resp, err := x.transport.RoundTrip(req)
+			if failwell.Check(resp, err) != nil {
+				t.Fatal("failed")
+			}
+		})
+		if got > x.most {
+			t.Errorf("%s: %v allocations over the base transport's, want at most %v", name, got, x.most)
+		}
+	}
+}
+
+// BenchmarkSuccess compares a 1 KiB POST with a bare http.Client on loopback.
+func BenchmarkSuccess(b *testing.B) {
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_, _ = io.Copy(io.Discard, r.Body)
+		_, _ = io.WriteString(w, "fine")
+	}))
+	defer server.Close()
+	base := &http.Transport{}
+	defer base.CloseIdleConnections()
+	body := strings.Repeat("x", 1<<10)
+	for _, x := range []struct {
+		name string
+		base http.RoundTripper
+	}{
+		{"bare", base},
+		{"transport", &failwell.Transport{Base: base}},
+		{"with a key", &failwell.Transport{Base: base, Contract: parcels()}},
+		{"with a time limit", &failwell.Transport{Base: base, AttemptTimeout: 1 << 40}},
+	} {
+		b.Run(x.name, func(b *testing.B) {
+			client := &http.Client{Transport: x.base}
+			b.ReportAllocs()
+			for b.Loop() {
+				req, err := http.NewRequestWithContext(context.Background(), http.MethodPost, server.URL+"/parcels", strings.NewReader(body))
+				if err != nil {
+					b.Fatal(err)
+				}
+				resp, err := client.Do(req)
+				if err := failwell.Check(resp, err); err != nil {
+					b.Fatal(err)
+				}
+				_, _ = io.Copy(io.Discard, resp.Body)
+				_ = resp.Body.Close()
+			}
+		})
+	}
+}
