@@ -144,7 +144,7 @@ func (x *reading) symbol(n *node) (string, bool) {
 	switch n.norm {
 	case "type":
 		s = lastSegment(s)
-	case "error", "title", "status", "reason", "err", "message", "detail", "errormessage", "msg", "statustext", "errors", "result":
+	case "error", "title", "status", "err", "message", "detail", "errormessage", "msg", "statustext", "errors", "result":
 		// Here a single capitalised word is a sentence: "Unauthorized".
 		if x.words.reasons[normKey(s)] && (unicode.IsUpper(rune(s[0])) && strings.ToUpper(s) != s || generic(s)) {
 			if strings.IndexFunc(s[1:], unicode.IsUpper) < 0 || strings.Contains(s, " ") {

@@ -28,13 +28,21 @@ func (x *reading) decide() (c condition.Condition, fits int, clash bool) {
 		}
 	}
 	fromCode := x.codeEvidence()
+	if x.status == 422 {
+		ofIssue := x.code.node != nil && x.codeOfField(x.code.node.up)
+		for is, w := range fromCode {
+			if family(is) == "request" && (w < 70 || ofIssue) {
+				delete(fromCode, is)
+			}
+		}
+	}
 	add(fromCode, ofCode)
 	fine := x.fineEvidence()
 	add(fine, ofFineCode)
 	kind := x.words.read(x.kind.text, true, x.status)
 	add(kind, ofType)
 	text := x.words.read(x.message.text, false, x.status)
-	if x.status == 422 && x.code.text == "" {
+	if x.status == 422 && (x.code.text == "" || len(x.fields) > 0) {
 		delete(text, condition.ParameterMissing)
 		delete(text, condition.ParameterInvalid)
 	}
@@ -42,8 +50,15 @@ func (x *reading) decide() (c condition.Condition, fits int, clash bool) {
 	for _, other := range x.asides() {
 		add(x.words.read(other, false, x.status), ofDetail)
 	}
-	if len(x.fields) > 0 && (x.status == 400 || x.status == 422 || x.status < 400) && len(x.issues)+len(x.mapped) > 0 {
-		score.note(condition.ValidationFailed, 72)
+	if len(x.fields) > 0 && (x.status == 400 || x.status == 422 || x.status < 400) && len(x.issues)+len(x.mapped)+len(x.fields) > 1 {
+		weight := 72
+		if len(x.fields) > 1 {
+			weight = 78
+		}
+		if top, w := fromCode.best(); w >= 60 && family(top) == "request" {
+			weight = 58
+		}
+		score.note(condition.ValidationFailed, weight)
 		fits = max(fits, 1)
 	}
 	if prior, weight := x.prior(); prior != condition.Unknown {
@@ -107,7 +122,7 @@ func (x *reading) fineEvidence() evidence {
 	e := evidence{}
 	read := 0
 	for _, s := range x.scopes {
-		if x.codeOfField(s.n) && len(x.fields) > 1 {
+		if x.codeOfField(s.n) {
 			continue
 		}
 		for _, kid := range s.n.kids {
@@ -285,7 +300,7 @@ func finer(c condition.Condition) []condition.Condition {
 	case condition.PermissionDenied:
 		return []condition.Condition{
 			condition.RateLimited, condition.AccountSuspended, condition.FeatureUnavailable, condition.QuotaExhausted, condition.PaymentRequired,
-			condition.KeyExpired, condition.KeyRevoked, condition.KeyDeactivated, condition.StorageExhausted,
+			condition.KeyExpired, condition.KeyRevoked, condition.KeyDeactivated, condition.StorageExhausted, condition.KeyMissing, condition.KeyUnknown,
 		}
 	case condition.PaymentRequired:
 		return []condition.Condition{condition.BalanceInsufficient}
@@ -315,11 +330,11 @@ func (x *reading) refine(c condition.Condition, sources ...evidence) condition.C
 				continue
 			}
 			prose := i == len(sources)-1
-			if prose && (c == condition.QuotaExhausted || c == condition.RateLimited) && (w < 93 || e[c] > w) {
+			if prose && (c == condition.QuotaExhausted || c == condition.RateLimited) && (w < 93 || e[c] >= w) {
 				continue
 			}
 			// "Missing or invalid key" says both; the coarser stands.
-			if prose && is == condition.KeyMissing && e[c] > 0 && sources[0][c] > 85 {
+			if prose && is == condition.KeyMissing && sources[0][c] > 85 {
 				continue
 			}
 			if is == condition.BalanceInsufficient && sources[0][c] >= 96 {

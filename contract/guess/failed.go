@@ -163,6 +163,9 @@ func failure(root *node) *node {
 	case failing(root):
 		return root
 	}
+	if resource(root) {
+		return nil
+	}
 	for _, kid := range root.kids {
 		switch kid.norm {
 		case "meta", "header", "response", "status", "result", "error", "fault", "errorresponse", "rsp", "body", "envelope", "head", "baseresp", "responsestatus", "sys", "responseheader", "lfm", "methodresponse", "root", "xml", "apiresponse", "serviceresponse":

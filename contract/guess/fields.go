@@ -103,6 +103,12 @@ func (x *reading) issue(item *node) bool {
 		return x.constrained(item, nil, 0)
 	}
 	path, in, ok := x.locator(item)
+	if !ok && (x.http == 400 || x.http == 422) && item.get("code", "errorcode", "type", "status", "title") == nil {
+		// "login: is taken", where nothing else names the field.
+		if name, rest, found := strings.Cut(message, ": "); found && isFieldName(name) && strings.IndexByte(rest, ' ') > 0 {
+			path, message, ok = splitPath(name), rest, true
+		}
+	}
 	if !ok || message == "" {
 		return false
 	}
@@ -213,6 +219,9 @@ func (x *reading) locator(item *node) (path []string, in string, ok bool) {
 			}
 		}
 		return path, either(head, in), true
+	}
+	if p := item.get("parameters", "params"); p.is(kindObject) && len(p.kids) == 1 && p.kids[0].is(kindArray) {
+		return splitPath(p.kids[0].key), in, true
 	}
 	if c := item.get("context"); c.is(kindObject) {
 		if p := c.get("propertyname", "field", "key", "property").first(); p.str() != "" {

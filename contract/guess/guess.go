@@ -238,7 +238,7 @@ func (x *reading) fallbacks() {
 	if h := x.headerMessage(); h.score > 0 && (x.message.text == "" || x.words.sayNothing(x.message.text) && x.doc.form != formHTML) {
 		x.message = h
 	}
-	if x.message.text == "" && len(x.fields) > 0 {
+	if len(x.fields) > 0 && x.fields[0].Message != "" && (x.message.text == "" || x.words.sayNothing(x.message.text)) {
 		x.message = found{x.fields[0].Message, 20, "the first issue", nil}
 	}
 	if h := x.headerCode(); x.code.text == "" && h.score > 0 {

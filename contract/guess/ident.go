@@ -146,7 +146,7 @@ var idMarks = []struct {
 	rank int
 }{
 	{"request id", 64}, {"requestid", 64}, {"request-id", 64}, {"request_id", 64}, {"req_", 63}, {"correlation id", 61}, {"correlation-id", 61}, {"trace id", 61}, {"traceid", 61},
-	{"trace_id", 61}, {"error id", 60}, {"support id", 60}, {"incident id", 60}, {"reference #", 58}, {"reference id", 58}, {"error reference", 58}, {"error code for support", 57}, {"ray id", 41}, {"xid", 57}, {"rid:", 57}, {"event id", 57}, {"reference number", 58},
+	{"trace_id", 61}, {"error id", 60}, {"support id", 60}, {"incident id", 60}, {"reference #", 58}, {"reference id", 58}, {"error reference", 58}, {"error code for support", 57}, {"ray id", 39}, {"xid", 57}, {"rid:", 57}, {"event id", 57}, {"reference number", 58},
 }
 
 // idInText reads "Request ID: 3f6c…" and the like from prose or a page.

@@ -51,7 +51,7 @@ var containers = []string{
 	"error", "errors", "err", "fault", "exception", "errorresponse", "errordetail", "errorinfo", "apierror", "serviceexception", "policyexception",
 	"requesterror", "failure", "problem", "errorcollection", "errordata", "errorlist", "errs",
 	"response", "body", "envelope", "rsp", "meta", "header", "responseheader", "responsestatus", "status", "resultinfo", "baseresp", "sys",
-	"detail", "message", "result", "data", "reason", "errordetails", "ack", "methodresponse", "root",
+	"detail", "message", "result", "data", "errordetails", "ack", "methodresponse", "root",
 }
 
 // locators are the members that say which part of the request an issue is about.
@@ -63,7 +63,7 @@ var locators = []string{
 
 // issueTexts are the members that hold the sentence of one issue.
 var issueTexts = []string{
-	"message", "msg", "errormessage", "description", "detail", "defaultmessage", "errordescription", "usermessage", "reason", "issue", "error",
+	"message", "msg", "errormessage", "errorsummary", "description", "detail", "defaultmessage", "errordescription", "usermessage", "reason", "issue", "error",
 	"errormsg", "title", "text", textKey, "summary", "problem", "errors", "messages", "info", "details", "code", "errorcode", "type", "rule", "keyword",
 }
 
@@ -72,7 +72,7 @@ var fieldMaps = map[string]bool{
 	"errors": true, "error": true, "fielderrors": true, "validationerrors": true, "validationmessages": true, "validation": true, "validations": true,
 	"violations": true, "invalidparams": true, "invalidparameters": true, "failures": true, "messages": true, "message": true, "fields": true, "invalidfields": true,
 	"modelstate": true, "details": true, "detail": true, "errordetails": true, "formerrors": true, "data": true, "issues": true, "properties": true, "fieldmessages": true,
-	"parameters": true, "params": true, "invalidattributes": true, "invalid": true, "fieldviolations": true, "errormap": true, "inputerrors": true,
+	"invalidattributes": true, "invalid": true, "fieldviolations": true, "errormap": true, "inputerrors": true,
 }
 
 // nobodysField are the keys under which a field map keeps issues of the whole.

@@ -30,7 +30,6 @@ func locate(root *node) []scope {
 		}
 		chain = append(chain, next)
 	}
-	primary := chain[len(chain)-1]
 	var scopes []scope
 	for i := len(chain) - 1; i >= 0; i-- {
 		if chain[i].kind == kindObject {
@@ -42,9 +41,9 @@ func locate(root *node) []scope {
 		n     *node
 		depth int
 	}
-	queue := []below{{primary, 0}}
-	if primary != root {
-		queue = append(queue, below{root, 0})
+	var queue []below
+	for i := len(chain) - 1; i >= 0; i-- {
+		queue = append(queue, below{chain[i], 0})
 	}
 	for at := 0; at < len(queue) && len(scopes) < maxScopes; at++ {
 		for _, kid := range queue[at].n.kids {
@@ -83,12 +82,13 @@ func inside(n *node) *node {
 			}
 			switch {
 			case kid.empty():
-			case kid.kind == kindArray && own >= 2 && kid.norm != "error":
+			case kid.kind == kindArray && kid.norm != "error" && (own >= 1 && !bare(n) || introduced(n, kid)):
 				// A list beside a message of its own holds details.
 			case kid.kind == kindArray:
-				if best := pick(kid); best != nil && telling(best) > 0 && (own == 0 || !located(best)) {
+				if best := pick(kid); best != nil && telling(best) > 0 {
 					return best
 				}
+			case kid.kind == kindObject && own >= 2 && telling(kid) == 0 && kid.norm != "error":
 			case kid.kind == kindObject && weak(name) && own >= 1 && telling(kid) < own:
 			case kid.kind == kindObject && (telling(kid) > 0 || inside(kid) != nil):
 				return kid
@@ -129,6 +129,25 @@ func inside(n *node) *node {
 		}
 	}
 	return best
+}
+
+// bare holds when an object's message only repeats the status.
+func bare(n *node) bool {
+	text := textOf(first2(n.get("message", "detail", "errormessage", "msg", "error", "description")))
+	return text != "" && words().sayNothing(text)
+}
+
+// introduced holds for a list of field issues under a problem's title.
+func introduced(n, list *node) bool {
+	item := list.first()
+	return item.is(kindObject) && located(item) && n.get("title", "type", "name").str() != "" && !generic(n.get("title", "type", "name").str())
+}
+
+func first2(n *node) *node {
+	if n == nil {
+		return &node{}
+	}
+	return n
 }
 
 // weak containers have other uses; they count when they tell more than what
@@ -178,7 +197,7 @@ func failingPart(item *node) *node {
 // embed parses a JSON document that is carried as a string.
 func embed(n *node) {
 	s := strings.TrimSpace(n.text)
-	if len(s) < 2 || (s[0] != '{' && s[0] != '[') || n.kind != kindString {
+	if n.kind != kindString || !beginsJSON(s) {
 		return
 	}
 	r := jsonReader{s: s, nodes: maxNodes / 2}
@@ -190,6 +209,15 @@ func embed(n *node) {
 	for _, kid := range n.kids {
 		kid.up = n
 	}
+}
+
+// beginsJSON tells {"a" and [{ from a sentence that opens with a bracket.
+func beginsJSON(s string) bool {
+	if len(s) < 2 || s[0] != '{' && s[0] != '[' {
+		return false
+	}
+	inner := strings.TrimLeft(s[1:min(len(s), 64)], " \t\r\n")
+	return inner == "" || strings.IndexByte("\"'{[]}0123456789-", inner[0]) >= 0
 }
 
 // telling counts how many members of n say what failed, as a scalar.
@@ -224,5 +252,5 @@ func telling(n *node) int {
 
 // located holds for an item that is about one field.
 func located(n *node) bool {
-	return n.get("field", "fieldname", "loc", "instancepath", "datapath", "param", "propertypath") != nil
+	return n.get("field", "fieldname", "loc", "instancepath", "datapath", "param", "propertypath", "pointer", "in") != nil
 }

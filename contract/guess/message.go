@@ -52,11 +52,11 @@ func (x *reading) messageIn(kid *node, s scope) found {
 		if kid.norm == "reason" && !strings.Contains(text, " ") {
 			score -= 30
 		}
-	case !strings.ContainsAny(text, " \u3000") && isASCII(text):
+	case !strings.ContainsAny(text, " \u3000") && isASCII(text) && (strings.Contains(text, "_") || strings.ToLower(text) == text || strings.ToUpper(text) == text):
 		score -= 20
 	}
 	if x.words.sayNothing(text) {
-		score -= 40
+		score = max(score-60, 5)
 	}
 	if strings.Contains(text, "\tat ") || strings.Contains(text, "\n    at ") || strings.Contains(text, "Traceback (most") {
 		score -= 45

@@ -18,15 +18,15 @@ func (x *reading) parameter(c condition.Condition) string {
 		if i > 0 && s.penalty > childPenalty+6 {
 			break
 		}
+		if x.codeOfField(s.n) || x.codeOfField(s.n.up) {
+			continue
+		}
 		for _, name := range paramKeys {
 			n := s.n.get(name)
 			if p := n.str(); p != "" && n.kind == kindString && len(p) <= maxName && !strings.Contains(p, " ") && !n.cut {
 				if strings.HasPrefix(p, "/") || strings.HasPrefix(p, "#/") || strings.HasPrefix(p, "$.") {
 					path, _ := trimHead(splitPath(p), true)
 					return strings.Join(path, ".")
-				}
-				if len(x.fields) > 1 && x.codeOfField(s.n) {
-					break
 				}
 				return p
 			}
@@ -69,7 +69,7 @@ func quotedName(s string, c condition.Condition) string {
 			rest = inside
 			continue
 		}
-		if name := inside[:end]; isFieldName(name) && !isNumber(name) {
+		if name := inside[:end]; isName(name) {
 			names = append(names, name)
 		}
 		rest = inside[end+len(mark):]
@@ -84,6 +84,23 @@ func quotedName(s string, c condition.Condition) string {
 		return ""
 	}
 	return spokenName(s)
+}
+
+// isName holds for identifiers, with the exception of words for values and types.
+func isName(s string) bool {
+	if s == "" || len(s) > 64 || isNumber(s) {
+		return false
+	}
+	for i := range len(s) {
+		if !isWord(s[i]) && s[i] != '.' && s[i] != '-' && s[i] != '[' && s[i] != ']' {
+			return false
+		}
+	}
+	switch strings.ToLower(s) {
+	case "undefined", "null", "none", "nil", "true", "false", "string", "number", "integer", "object", "array", "boolean", "int", "float", "application", "json", "body":
+		return false
+	}
+	return true
 }
 
 // spokenName reads "name is required" and "Missing parameter: name", where the

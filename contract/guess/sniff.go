@@ -73,7 +73,7 @@ func parseText(s, contentType string, nested int) document {
 	}
 	switch s[0] {
 	case '{', '[':
-		if d, ok := parseJSON(s); ok {
+		if d, ok := parseJSON(s); ok && beginsJSON(s) {
 			return d
 		}
 	case '"':

@@ -20,8 +20,9 @@ type rule struct {
 }
 
 const (
-	credential = "key|keys|apikey|apikeys|token|tokens|credential|credentials|jwt|session|secret|authtoken|accesstoken|bearer|certificate|password|pat|signature"
+	credential = "key|keys|apikey|apikeys|token|tokens|credential|credentials|jwt|session|secret|authtoken|accesstoken|bearer|certificate|pat"
 	tenant     = "account|accounts|user|organization|organisation|org|workspace|tenant|project|app|application|customer|merchant|client|team|shop|subscriber|member|company|site|wallet"
+	named      = "parameter|parameters|param|params|field|fields|property|properties|attribute|attributes"
 	argument   = "parameter|parameters|param|params|field|fields|argument|arguments|arg|args|property|properties|attribute|attributes"
 )
 
@@ -179,7 +180,7 @@ func commonRules() []rule {
 		{condition.KeyMalformed, 95, "invalid|bad|malformed|improper _ authorization|auth header|scheme|format|type", ""},
 		{condition.KeyMalformed, 90, "incomplete signature", ""},
 		{condition.KeyMalformed, 92, "not a valid|well jwt|formed", "401 403"},
-		{condition.KeyMissing, 96, "missing|no|without|absent|lacks|empty|omitted|requires _ " + credential + "|authorization|authentication", "400 401 403 407 2xx 0"},
+		{condition.KeyMissing, 96, "missing|no|without|absent|empty|omitted|requires _ " + credential + "|authorization|authentication", "400 401 403 407 2xx 0"},
 		{condition.KeyMissing, 96, "missingauth*", ""},
 		{condition.KeyMissing, 95, "api key|token|credentials|apikey _ missing|required|absent|empty|needed", ""},
 		{condition.KeyMissing, 95, credential + "|authorization|authentication|header _ missing|absent|empty", "401 403"},
@@ -194,9 +195,9 @@ func commonRules() []rule {
 		{condition.KeyMissing, 88, "anonymous", "401 403"},
 		{condition.KeyMissing, 90, "please log|sign|authenticate in", "401 403"},
 
-		{condition.KeyUnknown, 94, "invalid|incorrect|wrong|bad|unknown|unrecognized|unrecognised|illegal|inexistent|fake _ " + credential + "|auth|authentication|authorization|login|authenticate|username", "400 401 403 404 498 2xx 0 5xx"},
+		{condition.KeyUnknown, 94, "invalid|incorrect|wrong|bad|unknown|unrecognized|unrecognised|illegal|inexistent|fake _ " + credential + "|auth|authentication|authorization|login|authenticate|username|password|signature", "400 401 403 404 498 2xx 0 5xx"},
 		{condition.KeyUnknown, 94, "api|access _ key|token|apikey _ invalid|incorrect|wrong|unknown|not valid|found|recognized|recognised|exist", ""},
-		{condition.KeyUnknown, 92, credential + " _ invalid|incorrect|wrong|unknown|unverified|mismatch|not", "401 403 2xx 0 400"},
+		{condition.KeyUnknown, 92, credential + " _ invalid|incorrect|wrong|unknown|unverified|mismatch", "401 403 2xx 0 400"},
 		{condition.KeyUnknown, 92, credential + "|signature _ match|valid|recognized|recognised|verified|verify|verification|rejected", "401 403"},
 		{condition.KeyUnknown, 90, "invalidtoken*", ""},
 		{condition.KeyUnknown, 90, "signature _ not|mismatch|invalid", ""},
@@ -212,7 +213,8 @@ func commonRules() []rule {
 
 		{condition.PermissionDenied, 80, "permission|permissions|privilege|privileges|rights", ""},
 		{condition.PermissionDenied, 74, "forbidden", ""},
-		{condition.PermissionDenied, 78, "access|request|action|operation _ denied|forbidden|restricted|blocked|rejected|prohibited", ""},
+		{condition.PermissionDenied, 78, "access|action|operation _ denied|forbidden|restricted|blocked|rejected|prohibited", ""},
+		{condition.PermissionDenied, 60, "request denied|forbidden|rejected|prohibited", ""},
 		{condition.PermissionDenied, 78, "accessdenied*", ""},
 		{condition.PermissionDenied, 92, "insufficient|missing|no|lacks|required|requires|invalid|wrong|inadequate _ scope|scopes|permission|permissions|privilege|privileges|role|roles|rights|authority", "401 403 404 400 2xx 0"},
 		{condition.PermissionDenied, 92, "insufficient scope|scopes|permission|permissions|privilege|privileges|role|rights|access", ""},
@@ -264,15 +266,17 @@ func commonRules() []rule {
 		{condition.ParameterMissing, 92, argument + " _ missing|required|empty|blank|absent|mandatory", ""},
 		{condition.ParameterMissing, 80, "not null|blank|empty", ""},
 
-		{condition.ParameterInvalid, 86, "invalid|bad|wrong|illegal|incorrect|unsupported|unknown|unrecognized|unrecognised|unexpected|disallowed _ " + argument + "|value|values|option|filter|range|date|email|phone|currency|country|amount|address|cursor|limit|sort|page|offset|language|timezone|zip|version|enum|id|uuid|identifier|name|domain|model|symbol|coordinates|locale", "400 404 406 409 422 2xx 0"},
-		{condition.ParameterInvalid, 86, argument + "|value _ invalid|unsupported|unknown|unrecognized|illegal|incorrect|error|exception|wrong|range|not", "400 404 406 409 422 2xx 0"},
+		{condition.ParameterInvalid, 86, "invalid|bad|wrong|illegal|incorrect|unsupported|unknown|unrecognized|unrecognised|unexpected|disallowed _ " + named + "|value|values|option|filter|range|date|email|phone|currency|country|amount|address|cursor|limit|sort|page|offset|language|timezone|zip|version|enum|id|uuid|identifier|name|domain|model|symbol|coordinates|locale", "400 404 406 409 422 2xx 0"},
+		{condition.ParameterInvalid, 86, named + "|value _ invalid|unsupported|unknown|unrecognized|illegal|incorrect|wrong|range|not", "400 404 406 409 422 2xx 0"},
 		{condition.ParameterInvalid, 86, "out of range|bounds", ""},
 		{condition.ParameterInvalid, 78, "too long|short|small|big|high|low|old|far", "400 422 2xx 0"},
 		{condition.ParameterInvalid, 84, "mutually exclusive", ""},
 		{condition.ParameterInvalid, 82, "invalid type|choice", ""},
 		{condition.ParameterInvalid, 82, "type mismatch", ""},
 		{condition.ParameterInvalid, 84, "typemismatch", ""},
-		{condition.ParameterInvalid, 66, "invalid argument*", ""},
+		{condition.ParameterInvalid, 66, "invalid|bad|illegal argument*", ""},
+		{condition.ParameterInvalid, 66, argument + " error|exception", "400 422 2xx 0"},
+		{condition.ParameterInvalid, 97, "unknown name", ""},
 		{condition.ParameterInvalid, 84, "unsupported grant|response type", ""},
 		{condition.ParameterInvalid, 84, "invalid scope|redirect", "400"},
 		{condition.ParameterInvalid, 84, "redirect uri mismatch", ""},
@@ -311,6 +315,9 @@ func commonRules() []rule {
 		{condition.ClientTimeout, 60, "cancelled|canceled", "499 408"},
 		{condition.UpstreamTimeout, 82, "timeout|timeouts|timedout", "5xx 2xx 0 429"},
 		{condition.UpstreamTimeout, 82, "timed out", "5xx 2xx 0"},
+		{condition.UpstreamTimeout, 96, "connection|connect|read|gateway|handshake _ timed out", "5xx"},
+		{condition.UpstreamTimeout, 96, "connection|connect|read|upstream timeout", "5xx"},
+		{condition.RouteUnknown, 88, "unknown api|service", "404"},
 		{condition.UpstreamTimeout, 85, "deadline exceeded", ""},
 		{condition.UpstreamTimeout, 82, "time out", "5xx"},
 		{condition.UpstreamTimeout, 85, "gateway timeout|time", ""},
@@ -397,7 +404,8 @@ func textRules() []rule {
 	return []rule{
 		{condition.ParameterMissing, 84, "is|are|was|were|field|be required|missing|mandatory", "400 422 2xx 0"},
 		{condition.ParameterMissing, 84, "missing|requires|specify|required|supply", "400 422 2xx 0"},
-		{condition.ParameterMissing, 84, "must|should|please provide|specify|include|supply|contain|be _ provided|specified|supplied|present|included|set", "400 422 2xx 0"},
+		{condition.ParameterMissing, 84, "must|should|please provide|specify|include|supply|contain", "400 422 2xx 0"},
+		{condition.ParameterMissing, 84, "must|should be provided|specified|supplied|present|included|set|given|defined", "400 422 2xx 0"},
 		{condition.ParameterMissing, 84, "cannot|cant|not be blank|empty|null|nil|undefined", "400 422 2xx 0"},
 		{condition.ParameterMissing, 84, "must not be blank|empty|null", "400 422 2xx 0"},
 		{condition.ParameterInvalid, 72, "must|should|cannot|has to|not|either|only|contain|be|match|have|equal|exceed", "400 422 2xx 0"},

@@ -21,7 +21,7 @@ func readXML(s string) (root *node, whole bool) {
 	root = &node{kind: kindObject}
 	at := root
 	deep, nodes := 0, 0
-	var text []strings.Builder
+	var text [][]byte
 	for {
 		token, err := d.Token()
 		if err != nil {
@@ -33,12 +33,12 @@ func readXML(s string) (root *node, whole bool) {
 		}
 		switch t := token.(type) {
 		case xml.StartElement:
-			if deep++; deep > maxDepth {
-				continue
-			}
 			if nodes++; nodes > maxNodes {
 				gather(root)
 				return root, false
+			}
+			if deep++; deep > maxDepth {
+				continue
 			}
 			el := (&node{kind: kindObject}).named(t.Name.Local)
 			for _, a := range t.Attr {
@@ -49,7 +49,7 @@ func readXML(s string) (root *node, whole bool) {
 			}
 			at.add(el)
 			at = el
-			text = append(text, strings.Builder{})
+			text = append(text, nil)
 		case xml.EndElement:
 			if deep--; deep >= maxDepth || at == root {
 				continue
@@ -58,18 +58,18 @@ func readXML(s string) (root *node, whole bool) {
 			at = at.up
 		case xml.CharData:
 			if len(text) > 0 && deep <= maxDepth {
-				text[len(text)-1].Write(t)
+				text[len(text)-1] = append(text[len(text)-1], t...)
 			}
 		}
 	}
 }
 
-func lastText(stack *[]strings.Builder) string {
+func lastText(stack *[][]byte) string {
 	last := len(*stack) - 1
 	if last < 0 {
 		return ""
 	}
-	s := strings.TrimSpace((*stack)[last].String())
+	s := strings.TrimSpace(string((*stack)[last]))
 	*stack = (*stack)[:last]
 	return s
 }
@@ -111,4 +111,31 @@ func gather(root *node) {
 		}
 		n.kids = kept
 	})
+	root.each(maxNodes, foldStruct)
+}
+
+// foldStruct reads XML-RPC's <struct><member><name/><value/></member></struct>
+// as the object that it stands for.
+func foldStruct(n *node) {
+	if n.norm != "struct" || n.kind != kindObject {
+		return
+	}
+	member := n.get("member")
+	if member == nil {
+		return
+	}
+	members := []*node{member}
+	if member.kind == kindArray {
+		members = member.kids
+	}
+	n.kids = nil
+	for _, m := range members {
+		name, value := m.get("name").str(), m.get("value")
+		for value.is(kindObject) && len(value.kids) == 1 { // <value><int>4</int></value>
+			value = value.kids[0]
+		}
+		if name != "" && value != nil {
+			n.add(value.named(name))
+		}
+	}
 }
