@@ -18,6 +18,9 @@ type found struct {
 // codes finds the code and the coarse type of a failure.
 func (x *reading) codes() (code, kind found) {
 	for i, s := range x.scopes {
+		if i > 0 && s.penalty <= 2*parentPenalty && located(x.scopes[0].n) && x.scopes[0].penalty == 0 && len(x.fields) > 0 {
+			s.penalty /= 4 // around a field's issue, not around an error
+		}
 		for _, kid := range s.n.kids {
 			c := x.codeIn(kid, s, i == 0)
 			if c.score > code.score {
@@ -55,7 +58,7 @@ func (x *reading) codes() (code, kind found) {
 
 // codeIn rates one member as a code.
 func (x *reading) codeIn(kid *node, s scope, primary bool) found {
-	rank := codeKeys[kid.norm]
+	rank := codeRank(kid.norm)
 	if kid.key == "__type" {
 		rank = 104
 	}
@@ -94,7 +97,7 @@ func (x *reading) codeIn(kid *node, s scope, primary bool) found {
 	case coarse(text):
 		score -= 12
 	case kid.norm == "type" || kid.norm == "errortype" || kid.norm == "errorkey":
-		if weight >= 75 {
+		if weight >= 75 && !located(s.n) {
 			score += 48 // a fine type says more than a number beside it
 		}
 	default:
@@ -107,6 +110,9 @@ func (x *reading) codeIn(kid *node, s scope, primary bool) found {
 		score += 22 // UPPER_SNAKE is written for programs
 	}
 	// The code of a field's issue stands for the whole only when alone.
+	if primary && located(s.n) && (kid.norm == "type" || kid.norm == "keyword") {
+		score = max(score-50, 10)
+	}
 	if primary && located(s.n) && len(x.fields) > 1 || !primary && x.codeOfField(s.n) {
 		score -= 30
 		if len(x.fields) > 1 {
@@ -114,6 +120,22 @@ func (x *reading) codeIn(kid *node, s scope, primary bool) found {
 		}
 	}
 	return found{text, score, kid.key, kid}
+}
+
+// codeRank rates a member's name, also one that ends in a known name.
+func codeRank(norm string) int {
+	if rank, ok := codeKeys[norm]; ok {
+		return rank
+	}
+	switch {
+	case strings.HasSuffix(norm, "errorcode"), strings.HasSuffix(norm, "errcode"):
+		return 94
+	case strings.HasSuffix(norm, "errorname"), strings.HasSuffix(norm, "errortype"), strings.HasSuffix(norm, "errorkey"):
+		return 80
+	case strings.HasSuffix(norm, "type") && len(norm) <= 10:
+		return 44
+	}
+	return 0
 }
 
 // outsider names have other meanings outside the error object itself.

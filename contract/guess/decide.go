@@ -42,6 +42,14 @@ func (x *reading) decide() (c condition.Condition, fits int, clash bool) {
 	kind := x.words.read(x.kind.text, true, x.status)
 	add(kind, ofType)
 	text := x.words.read(x.message.text, false, x.status)
+	either := text[condition.KeyUnknown] > 0 || strings.Contains(asciiLower(x.message.text), "invalid")
+	if either && text[condition.KeyExpired] > 0 && text[condition.KeyRevoked] > 0 || either && text[condition.KeyMissing] > 0 && strings.Contains(asciiLower(x.message.text), "missing") {
+		// "Invalid, expired or revoked": no more than that the key is not accepted.
+		delete(text, condition.KeyExpired)
+		delete(text, condition.KeyRevoked)
+		delete(text, condition.KeyMissing)
+		text.note(condition.KeyUnknown, 90)
+	}
 	if x.status == 422 && (x.code.text == "" || len(x.fields) > 0) {
 		delete(text, condition.ParameterMissing)
 		delete(text, condition.ParameterInvalid)
@@ -52,7 +60,7 @@ func (x *reading) decide() (c condition.Condition, fits int, clash bool) {
 	}
 	if len(x.fields) > 0 && (x.status == 400 || x.status == 422 || x.status < 400) && len(x.issues)+len(x.mapped)+len(x.fields) > 1 {
 		weight := 72
-		if len(x.fields) > 1 {
+		if len(x.fields) > 1 || len(x.mapped) > 0 {
 			weight = 78
 		}
 		if top, w := fromCode.best(); w >= 60 && family(top) == "request" {
@@ -340,7 +348,7 @@ func (x *reading) refine(c condition.Condition, sources ...evidence) condition.C
 			if is == condition.BalanceInsufficient && sources[0][c] >= 96 {
 				continue
 			}
-			if prose && c == condition.ParameterInvalid && e[c] > w {
+			if prose && e[c] >= w {
 				continue
 			}
 			top, at = w, is

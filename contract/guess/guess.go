@@ -87,9 +87,9 @@ type reading struct {
 	bodyStatus   int
 	now          time.Time
 
-	code, kind, message found
-	fields              []Field
-	issues, mapped      []*node
+	code, kind, message, second found
+	fields                      []Field
+	issues, mapped              []*node
 }
 
 // Read reads the failure out of r. Waits given as instants count from now.
@@ -121,6 +121,9 @@ func Read(r Response, now time.Time) Result {
 	x.collect()
 	x.message = x.sentence()
 	x.code, x.kind = x.codes()
+	if x.message.node != nil && x.message.node == x.code.node && x.second.text != "" && messageKeys[x.message.node.norm] < 90 {
+		x.message = x.second
+	}
 	x.fallbacks()
 	c, fits, clash := x.decide()
 	res.Condition = c

@@ -15,7 +15,7 @@ func (x *reading) ident() found {
 			if n.kind == kindArray && len(n.kids) > 0 && idKeys[n.norm] >= 90 && n.kids[0].kind == kindString {
 				n = n.kids[0].aliased(n)
 			}
-			rank := idKeys[n.norm]
+			rank := idRank(n.norm)
 			if rank == 0 || n.kind != kindString && n.kind != kindNumber || n.cut {
 				return
 			}
@@ -53,6 +53,22 @@ func (x *reading) ident() found {
 		}
 	}
 	return best
+}
+
+// idRank rates a member's name, also one that ends in a known name.
+func idRank(norm string) int {
+	if rank, ok := idKeys[norm]; ok {
+		return rank
+	}
+	switch {
+	case strings.HasSuffix(norm, "clientrequestid"), strings.HasPrefix(norm, "parent"):
+		return 0
+	case strings.HasSuffix(norm, "requestid"):
+		return 92
+	case strings.HasSuffix(norm, "correlationid"), strings.HasSuffix(norm, "traceid"):
+		return 72
+	}
+	return 0
 }
 
 // aliased reads an item under the name of its list.
@@ -126,7 +142,7 @@ func headerIDRank(name string) int {
 		return 70
 	case name == "x-cloud-trace-context", name == "traceparent" || name == "uber-trace-id":
 		return 52
-	case has("errorid"), has("incidentid"), has("transactionid"), has("activityid"), has("logid"), has("invocationid"), has("operationid"), has("messageid"), has("eventid"):
+	case has("errorid"), has("incidentid"), has("transactionid"), has("activityid"), has("logid"), has("invocationid"), has("operationid"), has("messageid"), has("eventid"), has("trackingid"), strings.HasSuffix(name, "_tid"), strings.HasSuffix(name, "-tid"):
 		return 56
 	case flat == "xtransaction", flat == "xtid", flat == "xtrace", flat == "xcallid", flat == "xvercelid", flat == "xrid", flat == "xunique", flat == "xuniqueid":
 		return 55
@@ -145,7 +161,7 @@ var idMarks = []struct {
 	mark string
 	rank int
 }{
-	{"request id", 64}, {"requestid", 64}, {"request-id", 64}, {"request_id", 64}, {"req_", 63}, {"correlation id", 61}, {"correlation-id", 61}, {"trace id", 61}, {"traceid", 61},
+	{"request id:", 64}, {"request id", 64}, {"requestid", 64}, {"request-id", 64}, {"request_id", 64}, {"req_", 63}, {"correlation id", 61}, {"correlation-id", 61}, {"trace id", 61}, {"traceid", 61},
 	{"trace_id", 61}, {"error id", 60}, {"support id", 60}, {"incident id", 60}, {"reference #", 58}, {"reference id", 58}, {"error reference", 58}, {"error code for support", 57}, {"ray id", 39}, {"xid", 57}, {"rid:", 57}, {"event id", 57}, {"reference number", 58},
 }
 

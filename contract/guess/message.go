@@ -19,14 +19,23 @@ func (x *reading) sentence() found {
 			}
 		}
 	}
-	if best.node != nil {
-		best.text = fill(best.text, best.node.up)
-	}
+	best.text, second.text = fillAt(best), fillAt(second)
+	x.second = second
 	return best
+}
+
+func fillAt(f found) string {
+	if f.node == nil {
+		return f.text
+	}
+	return fill(f.text, f.node.up)
 }
 
 func (x *reading) messageIn(kid *node, s scope) found {
 	rank := messageKeys[kid.norm]
+	if rank == 0 && (strings.HasSuffix(kid.norm, "errormessage") || strings.HasSuffix(kid.norm, "errordescription") || strings.HasSuffix(kid.norm, "errormsg")) {
+		rank = 90
+	}
 	if rank == 0 {
 		return found{}
 	}

@@ -17,7 +17,7 @@ var waits = []struct {
 	{"retrydelay", hint.Auto}, {"retryin", hint.Auto}, {"retryinseconds", hint.Seconds}, {"retryat", hint.Auto}, {"retrydate", hint.Auto}, {"nextretryat", hint.Auto}, {"retryafterdate", hint.Auto},
 	{"waitseconds", hint.Seconds}, {"secondstowait", hint.Seconds}, {"waittime", hint.Auto}, {"cooldown", hint.Auto}, {"backoff", hint.Auto}, {"backoffseconds", hint.Seconds},
 	{"retrytime", hint.Auto}, {"resetafter", hint.Auto}, {"resetin", hint.Auto}, {"resetinseconds", hint.Seconds}, {"resetsin", hint.Auto}, {"resetat", hint.Auto}, {"resetsat", hint.Auto}, {"resettime", hint.Auto},
-	{"ratelimitreset", hint.Auto}, {"reset", hint.Auto}, {"resetdate", hint.Auto}, {"timetoreset", hint.Auto}, {"ttl", ""}, {"wait", hint.Auto},
+	{"ratelimitreset", hint.Auto}, {"reset", hint.Auto}, {"resetdate", hint.Auto}, {"timetoreset", hint.Auto}, {"estimatedtime", hint.Seconds}, {"wait", hint.Auto},
 }
 
 // retryAfter reads the hint: Retry-After, milliseconds headers, the body's
