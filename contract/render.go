@@ -222,7 +222,7 @@ func (r *renderer) slot(dst []byte, o *op, field *FieldError) ([]byte, bool) {
 		}
 		return strconv.AppendInt(dst, ceil(f.RetryAfter, unit), 10), true
 	case slotField:
-		if len(f.Fields) == 0 {
+		if len(f.Fields) == 0 || len(f.Fields[0].Path) == 0 {
 			return r.optionalString(dst, o, "")
 		}
 		return r.dotted(dst, &f.Fields[0]), true
@@ -355,7 +355,12 @@ func appendFloat(dst []byte, v float64) []byte {
 	if math.IsNaN(v) || math.IsInf(v, 0) {
 		return append(dst, "null"...)
 	}
-	return strconv.AppendFloat(dst, v, 'g', -1, 64)
+	// The exponent appears where it does in JavaScript and encoding/json, so
+	// that a message says 1000000 and not 1e+06.
+	if size := math.Abs(v); size != 0 && (size < 1e-6 || size >= 1e21) {
+		return strconv.AppendFloat(dst, v, 'e', -1, 64)
+	}
+	return strconv.AppendFloat(dst, v, 'f', -1, 64)
 }
 
 // ceil counts units, rounded up: a wait may be told too long by less than a
