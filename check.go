@@ -131,10 +131,10 @@ func tellsInside(c *contract.Contract, status int) bool {
 func readFailure(c *contract.Contract, resp *http.Response, raw []byte, s *secrets, now time.Time) (f contract.Failure, header http.Header, body []byte, ok bool) {
 	header, body = s.headers(resp.Header), s.bytes(raw)
 	f, ok = c.Decode(contract.Response{Status: resp.StatusCode, Header: header, Body: body}, serverTime(resp.Header, now))
+	if resp.StatusCode < http.StatusBadRequest && (!ok || f.Envelope == "" && len(f.Items) == 0) {
+		return f, nil, nil, false // under a 2xx only the contract's own shapes are failures
+	}
 	if !ok {
-		if resp.StatusCode < http.StatusBadRequest {
-			return f, nil, nil, false
-		}
 		f.Status, f.Condition = resp.StatusCode, condition.OfStatus(resp.StatusCode)
 	}
 	if f.Retry == condition.RetryUnknown {
