@@ -1,0 +1,124 @@
+package sandbox
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/failwell/failwell"
+)
+
+// backend is the service behind the API, for example what places telephone
+// calls. It is a real server on loopback, so that an API whose backend is down
+// or slow fails for the same reason as in production.
+type backend struct {
+	client *http.Client
+
+	mu      sync.Mutex
+	current string
+	address string
+	server  *http.Server
+	slow    chan struct{}
+}
+
+const (
+	backendUp   = "up"
+	backendDown = "down"
+	backendSlow = "slow"
+)
+
+func newBackend(timeout time.Duration) (*backend, error) {
+	if timeout == 0 {
+		timeout = 2 * time.Second
+	}
+	b := &backend{client: &http.Client{Timeout: timeout, Transport: &http.Transport{DisableKeepAlives: true}}}
+	if err := b.set(backendUp); err != nil {
+		return nil, err
+	}
+	return b, nil
+}
+
+func (b *backend) mode() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.current
+}
+
+// set switches the backend up, down or slow.
+func (b *backend) set(mode string) error {
+	if mode != backendUp && mode != backendDown && mode != backendSlow {
+		return errors.New("must be one of up, down, slow")
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.stop()
+	b.current = mode
+	if mode == backendDown {
+		return nil // the address stays; nobody listens there any more
+	}
+	listener, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // a listener on loopback is ready at once
+	if err != nil {
+		return fmt.Errorf("backend: %w", err)
+	}
+	b.address = listener.Addr().String()
+	release := make(chan struct{})
+	b.slow = release
+	b.server = &http.Server{ReadHeaderTimeout: time.Second, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if mode == backendSlow {
+			select {
+			case <-release:
+			case <-r.Context().Done():
+			}
+			return
+		}
+		w.WriteHeader(http.StatusAccepted)
+	})}
+	go func(server *http.Server) { _ = server.Serve(listener) }(b.server) // ends with ErrServerClosed
+	return nil
+}
+
+func (b *backend) stop() {
+	if b.server != nil {
+		close(b.slow)
+		_ = b.server.Close()
+		b.server = nil
+	}
+}
+
+func (b *backend) close() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.stop()
+	b.client.CloseIdleConnections()
+}
+
+// call asks the backend to do something and says in the vocabulary why it
+// did not.
+func (b *backend) call(ctx context.Context) error {
+	b.mu.Lock()
+	address := b.address
+	b.mu.Unlock()
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://"+address+"/calls", http.NoBody)
+	if err != nil {
+		return fmt.Errorf("backend: %w", err)
+	}
+	response, err := b.client.Do(request)
+	var timeout net.Error
+	switch {
+	case errors.As(err, &timeout) && timeout.Timeout():
+		return failwell.FromCondition(failwell.UpstreamTimeout, err).With("timeout_seconds", b.client.Timeout.Seconds())
+	case err != nil:
+		return failwell.FromCondition(failwell.UpstreamUnreachable, err)
+	}
+	defer response.Body.Close() //nolint:errcheck // nothing was promised to be read
+	_, _ = io.Copy(io.Discard, io.LimitReader(response.Body, 1<<10))
+	if response.StatusCode >= http.StatusBadRequest {
+		return failwell.FromCondition(failwell.DependencyFailed, fmt.Errorf("backend answered %d", response.StatusCode)) //nolint:err113 // the status is the news
+	}
+	return nil
+}

@@ -1,0 +1,339 @@
+package sandbox
+
+import (
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/failwell/failwell"
+	"github.com/failwell/failwell/contract"
+	"github.com/failwell/failwell/store"
+)
+
+// heppu holds voice and chat agents of organisations.
+func heppu(s *Sandbox) map[string]func(http.ResponseWriter, *http.Request) error {
+	h := &heppuAPI{Sandbox: s, conflict: s.contract.MustCode("resource_conflict"), invalid: s.contract.MustCode("validation_failed")}
+	return map[string]func(http.ResponseWriter, *http.Request) error{
+		"agents.list":   h.listAgents,
+		"agents.create": h.createAgent,
+		"agents.get":    h.getAgent,
+		"agents.update": h.updateAgent,
+		"agents.delete": h.deleteAgent,
+		"keys.create":   h.createKey,
+		"keys.revoke":   h.revokeKey,
+		"calls.create":  h.createCall,
+	}
+}
+
+type heppuAPI struct {
+	*Sandbox
+	conflict, invalid *contract.Code
+}
+
+// agent is the resource as the API shows it.
+type agent struct {
+	ID           string         `json:"id"`
+	Name         string         `json:"name"`
+	Type         string         `json:"type"`
+	Status       string         `json:"status"`
+	Model        string         `json:"model"`
+	Instructions string         `json:"instructions,omitempty"`
+	SystemPrompt string         `json:"systemPrompt,omitempty"`
+	Temperature  *float64       `json:"temperature,omitempty"`
+	Config       map[string]any `json:"config"`
+	ToolIDs      []string       `json:"toolIds,omitempty"`
+	Tools        []any          `json:"tools"`
+	PhoneNumbers []string       `json:"phoneNumbers"`
+	CreatedAt    time.Time      `json:"createdAt"`
+	UpdatedAt    time.Time      `json:"updatedAt"`
+}
+
+// agentInput is what a caller may set; nil means not given.
+type agentInput struct {
+	Name         *string        `json:"name"`
+	Type         *string        `json:"type"`
+	Status       *string        `json:"status"`
+	Model        *string        `json:"model"`
+	Instructions *string        `json:"instructions"`
+	SystemPrompt *string        `json:"systemPrompt"`
+	Temperature  *float64       `json:"temperature"`
+	Config       map[string]any `json:"config"`
+	ToolIDs      []string       `json:"toolIds"`
+}
+
+const recordPrefix = "sandbox/"
+
+func (h *heppuAPI) agents(account string) collection[agent] {
+	return collection[agent]{h.store, recordPrefix + "heppu/agents/" + account + "/"}
+}
+
+// reservation is what makes a name unique: who has it, and since when.
+type reservation struct {
+	Agent string    `json:"agent"`
+	Since time.Time `json:"since"`
+}
+
+// creation is how long an agent may take to appear once its name is reserved.
+const creation = 10 * time.Second
+
+func (h *heppuAPI) names(account string) collection[reservation] {
+	return collection[reservation]{h.store, recordPrefix + "heppu/names/" + account + "/"}
+}
+
+func newID(prefix string) string {
+	return prefix + strings.ToLower(rand.Text()[:12])
+}
+
+// answer is the envelope of successes.
+func (h *heppuAPI) answer(w http.ResponseWriter, status int, data any) error {
+	return writeJSON(w, status, map[string]any{"data": data, "meta": map[string]any{"timestamp": h.now()}})
+}
+
+func (h *heppuAPI) now() time.Time { return h.clock().UTC().Truncate(time.Millisecond) }
+
+func (h *heppuAPI) missing(kind, id string) error {
+	return failwell.FromCondition(failwell.ResourceMissing, nil).With("resource_type", kind).With("resource_id", id)
+}
+
+func (h *heppuAPI) find(r *http.Request, id string) (agent, store.Version, error) {
+	if len(id) > maxID {
+		return agent{}, 0, h.missing("agent", id[:maxID])
+	}
+	a, version, err := h.agents(h.account(r)).get(r.Context(), id)
+	if errors.Is(err, store.ErrAbsent) {
+		return a, 0, h.missing("agent", id)
+	}
+	return a, version, storeError(err)
+}
+
+// maxID is the longest id that is looked up.
+const maxID = 128
+
+func (h *heppuAPI) listAgents(w http.ResponseWriter, r *http.Request) error {
+	query := r.URL.Query()
+	all, err := h.agents(h.account(r)).all(r.Context())
+	if err != nil {
+		return err
+	}
+	matching := []agent{}
+	for _, a := range all {
+		if (query.Get("type") == "" || query.Get("type") == a.Type) && (query.Get("status") == "" || query.Get("status") == a.Status) {
+			matching = append(matching, a)
+		}
+	}
+	limit, offset := number(query, "limit", 50), number(query, "offset", 0)
+	total := len(matching)
+	from := min(offset, total)
+	page := matching[from:min(from+limit, total)]
+	return h.answer(w, http.StatusOK, map[string]any{
+		"agents":     page,
+		"pagination": map[string]any{"limit": limit, "offset": offset, "total": total, "hasMore": from+len(page) < total},
+	})
+}
+
+// number reads a query parameter that the contract's schema has checked.
+func number(query url.Values, name string, otherwise int) int {
+	n, err := strconv.Atoi(query.Get(name))
+	if err != nil {
+		return otherwise
+	}
+	return n
+}
+
+// readAgent decodes a body that the schema has accepted and checks what a
+// schema cannot say.
+func (h *heppuAPI) readAgent(r *http.Request) (in agentInput, err error) {
+	if err := json.NewDecoder(r.Body).Decode(&in); err != nil {
+		return in, failwell.FromCondition(failwell.FormatInvalid, err)
+	}
+	for field, value := range map[string]*string{"systemPrompt": in.SystemPrompt, "name": in.Name} {
+		if value != nil && strings.TrimSpace(*value) == "" {
+			return in, failwell.New(h.invalid, nil).WithField(field, "must not be blank", "blank")
+		}
+	}
+	return in, nil
+}
+
+func (h *heppuAPI) createAgent(w http.ResponseWriter, r *http.Request) error {
+	in, err := h.readAgent(r)
+	if err != nil {
+		return err
+	}
+	a := agent{
+		ID: newID("agent_"), Type: "chat", Status: "active", Config: map[string]any{}, Tools: []any{}, PhoneNumbers: []string{},
+		CreatedAt: h.now(),
+	}
+	if in.Type != nil {
+		a.Type = *in.Type
+	}
+	a.Model = map[string]string{"voice": "gpt-realtime-2025-08-28", "chat": "gpt-4o"}[a.Type]
+	a.apply(in, h.now())
+	account := h.account(r)
+	if err := h.takeName(r, account, a.Name, a.ID); err != nil {
+		return err
+	}
+	if err := h.agents(account).put(r.Context(), a.ID, 0, a); err != nil {
+		return errors.Join(storeError(err), h.freeName(r, account, a.Name))
+	}
+	return h.answer(w, http.StatusCreated, a)
+}
+
+func (a *agent) apply(in agentInput, now time.Time) {
+	set := func(to, from *string) {
+		if from != nil {
+			*to = *from
+		}
+	}
+	set(&a.Name, in.Name)
+	set(&a.Status, in.Status)
+	set(&a.Model, in.Model)
+	set(&a.Instructions, in.Instructions)
+	set(&a.SystemPrompt, in.SystemPrompt)
+	if in.Temperature != nil {
+		a.Temperature = in.Temperature
+	}
+	if in.Config != nil {
+		a.Config = in.Config
+	}
+	if in.ToolIDs != nil {
+		a.ToolIDs = in.ToolIDs
+	}
+	a.UpdatedAt = now
+}
+
+// nameKey keeps any name within the store's bound for keys.
+func nameKey(name string) string {
+	sum := sha256.Sum256([]byte(name))
+	return hex.EncodeToString(sum[:])
+}
+
+// takeName reserves a name. A reservation whose agent has another name by now,
+// or never came to be, is left over from a crash and is taken over.
+func (h *heppuAPI) takeName(r *http.Request, account, name, id string) error {
+	names, key := h.names(account), nameKey(name)
+	taken := failwell.New(h.conflict, nil).With("field", "name").With("conflict", "duplicate_name")
+	mine := reservation{Agent: id, Since: h.now()}
+	err := names.put(r.Context(), key, 0, mine)
+	if !errors.Is(err, store.ErrConflict) {
+		return storeError(err)
+	}
+	holder, version, err := names.get(r.Context(), key)
+	if err != nil {
+		return taken // given back this instant: the caller may try again
+	}
+	other, _, err := h.agents(account).get(r.Context(), holder.Agent)
+	stale := err == nil && other.Name != name || errors.Is(err, store.ErrAbsent) && h.now().Sub(holder.Since) > creation
+	if stale && names.put(r.Context(), key, version, mine) == nil {
+		return nil
+	}
+	return taken
+}
+
+func (h *heppuAPI) freeName(r *http.Request, account, name string) error {
+	_, version, err := h.names(account).get(r.Context(), nameKey(name))
+	if err == nil {
+		err = h.names(account).delete(r.Context(), nameKey(name), version)
+	}
+	if errors.Is(err, store.ErrAbsent) {
+		return nil
+	}
+	return storeError(err)
+}
+
+func (h *heppuAPI) getAgent(w http.ResponseWriter, r *http.Request) error {
+	a, _, err := h.find(r, r.PathValue("agentId"))
+	if err != nil {
+		return err
+	}
+	return h.answer(w, http.StatusOK, a)
+}
+
+func (h *heppuAPI) updateAgent(w http.ResponseWriter, r *http.Request) error {
+	in, err := h.readAgent(r)
+	if err != nil {
+		return err
+	}
+	account := h.account(r)
+	a, version, err := h.find(r, r.PathValue("agentId"))
+	if err != nil {
+		return err
+	}
+	before := a.Name
+	a.apply(in, h.now())
+	if a.Name != before {
+		if err := h.takeName(r, account, a.Name, a.ID); err != nil {
+			return err
+		}
+	}
+	if err := h.agents(account).put(r.Context(), a.ID, version, a); err != nil {
+		if a.Name != before {
+			err = errors.Join(err, h.freeName(r, account, a.Name))
+		}
+		if errors.Is(err, store.ErrConflict) {
+			return failwell.New(h.conflict, err).With("conflict", "invalid_state")
+		}
+		return storeError(err)
+	}
+	if a.Name != before {
+		if err := h.freeName(r, account, before); err != nil {
+			return err
+		}
+	}
+	return h.answer(w, http.StatusOK, map[string]any{"id": a.ID, "updated": true})
+}
+
+func (h *heppuAPI) deleteAgent(w http.ResponseWriter, r *http.Request) error {
+	account := h.account(r)
+	a, version, err := h.find(r, r.PathValue("agentId"))
+	if err != nil {
+		return err
+	}
+	switch err := h.agents(account).delete(r.Context(), a.ID, version); {
+	case errors.Is(err, store.ErrAbsent):
+		return h.missing("agent", a.ID)
+	case errors.Is(err, store.ErrConflict):
+		return failwell.New(h.conflict, err).With("conflict", "invalid_state")
+	case err != nil:
+		return storeError(err)
+	}
+	if err := h.freeName(r, account, a.Name); err != nil {
+		return err
+	}
+	w.WriteHeader(http.StatusNoContent)
+	return nil
+}
+
+func (h *heppuAPI) createCall(w http.ResponseWriter, r *http.Request) error {
+	var in struct {
+		AgentID     string         `json:"agentId"`
+		PhoneNumber string         `json:"phoneNumber"`
+		CallerID    *string        `json:"callerId"`
+		Metadata    map[string]any `json:"metadata"`
+	}
+	if err := json.NewDecoder(r.Body).Decode(&in); err != nil {
+		return failwell.FromCondition(failwell.FormatInvalid, err)
+	}
+	a, _, err := h.find(r, in.AgentID)
+	if err != nil {
+		return err
+	}
+	if a.Type != "voice" || a.Status == "inactive" {
+		return failwell.New(h.conflict, fmt.Errorf("agent %s is %s and %s", a.ID, a.Type, a.Status)). //nolint:err113 // the particulars are for the log
+														With("field", "agentId").With("conflict", "invalid_state")
+	}
+	if err := h.backend.call(r.Context()); err != nil {
+		return err
+	}
+	return h.answer(w, http.StatusCreated, map[string]any{
+		"id": newID("call_"), "status": "queued", "agentId": a.ID, "phoneNumber": in.PhoneNumber, "callerId": in.CallerID,
+		"startedAt": h.now(), "agent": map[string]string{"id": a.ID, "name": a.Name, "type": a.Type}, "metadata": in.Metadata,
+	})
+}
