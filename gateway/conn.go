@@ -29,6 +29,12 @@ type clientConn struct {
 	begun atomic.Bool
 	// armed is when the write deadline was set, in Unix nanoseconds.
 	armed atomic.Int64
+	// head is what has arrived since the last response, as far as it may be the
+	// head of a request. early is a byte of the next one that net/http read while
+	// it watched for the caller's leaving. Reads happen one after the other.
+	head     []byte
+	early    byte
+	hasEarly bool
 }
 
 // connKey finds a request's clientConn in its context.
@@ -37,10 +43,17 @@ type connKey struct{}
 func (c *clientConn) Read(p []byte) (int, error) {
 	n, err := c.Conn.Read(p)
 	if c.serving.Load() {
+		c.hasEarly = n == 1
+		if c.hasEarly {
+			c.early = p[0]
+		}
 		return n, err
 	}
 	if n > 0 {
 		c.begun.Store(true)
+		if len(c.head) < longestHead {
+			c.head = append(c.head, p[:n]...)
+		}
 	}
 	if err != nil && c.begun.Load() && errors.Is(err, os.ErrDeadlineExceeded) {
 		c.begun.Store(false)
@@ -120,6 +133,65 @@ type tlsClientConn struct {
 // ConnectionState is asked for by net/http.
 func (c *tlsClientConn) ConnectionState() tls.ConnectionState { return c.tls.ConnectionState() }
 
+// longestHead is how much of a head is kept to be looked at; keptHead is what
+// an idle connection may hold on to.
+const (
+	longestHead = 64 << 10
+	keptHead    = 1 << 10
+)
+
+// idle prepares for the next request.
+func (c *clientConn) idle() {
+	c.serving.Store(false)
+	c.begun.Store(false)
+	c.head = c.head[:0]
+	if cap(c.head) > keptHead {
+		c.head = nil
+	}
+	if c.hasEarly {
+		c.head = append(c.head, c.early)
+		c.begun.Store(true)
+	}
+	c.hasEarly = false
+}
+
+// framing says how sure it is where a request's body ends.
+type framing int
+
+const (
+	framingClear framing = iota
+	// framingUnseen: the head came together with an earlier request; what
+	// follows this request must not be taken for another one.
+	framingUnseen
+	framingContradictory
+)
+
+// framing looks for what net/http resolves on its own and does not tell: a
+// length beside a transfer coding, and a transfer coding in HTTP/1.0. Whoever
+// stands between the caller and the gateway may have resolved it the other way
+// round, and what one takes for a body is then a request to the other (RFC 9112
+// section 6.1).
+func (c *clientConn) framing(r *http.Request) framing {
+	http10 := !r.ProtoAtLeast(1, 1)
+	if len(r.TransferEncoding) == 0 && !http10 {
+		return framingClear
+	}
+	head, ok := bytes.CutPrefix(c.head, []byte(r.Method+" "+r.RequestURI+" "))
+	if !ok {
+		return framingUnseen
+	}
+	for line := range bytes.Lines(head) {
+		if line = bytes.TrimRight(line, "\r\n"); len(line) == 0 {
+			return framingClear
+		}
+		name, _, _ := bytes.Cut(line, []byte(":"))
+		if http10 && bytes.EqualFold(name, []byte("Transfer-Encoding")) || !http10 && bytes.EqualFold(name, []byte("Content-Length")) {
+			return framingContradictory
+		}
+	}
+	return framingUnseen
+}
+
 // stateChanged is an http.Server's ConnState hook.
 func stateChanged(conn net.Conn, state http.ConnState) {
 	if state != http.StateIdle {
@@ -127,11 +199,9 @@ func stateChanged(conn net.Conn, state http.ConnState) {
 	}
 	switch c := conn.(type) {
 	case *clientConn:
-		c.serving.Store(false)
-		c.begun.Store(false)
+		c.idle()
 	case *tlsClientConn:
-		c.serving.Store(false)
-		c.begun.Store(false)
+		c.idle()
 	}
 }
 

@@ -172,19 +172,41 @@ func (g *Gateway) URL() string {
 
 // ServeHTTP implements http.Handler: a caller's request, as the ports get it.
 func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if c, ok := r.Context().Value(connKey{}).(*clientConn); ok {
-		c.serving.Store(true)
-	}
 	g.underWay.Add(1)
 	defer g.underWay.Add(-1)
 	n := g.live.Load()
-	if r.ProtoMajor >= 2 && headSize(r) > int(n.settings.MaxHeader) {
-		n.guard.WriteError(w, r, refused(http.StatusRequestHeaderFieldsTooLarge, n.contract))
+	if status := suspicious(w, r, int(n.settings.MaxHeader)); status != 0 {
+		n.guard.WriteError(w, r, refused(status, n.contract))
 		return
 	}
 	n.hygiene.clean(r)
 	pace(w, r)
 	n.handler.ServeHTTP(w, r)
+}
+
+// suspicious returns the status for requests that net/http lets through and
+// that are refused here; 0 for all others.
+func suspicious(w http.ResponseWriter, r *http.Request, maxHeader int) int {
+	c, http1 := r.Context().Value(connKey{}).(*clientConn)
+	if !http1 {
+		if r.ProtoMajor >= 2 && headSize(r) > maxHeader {
+			return http.StatusRequestHeaderFieldsTooLarge
+		}
+		return 0
+	}
+	c.serving.Store(true)
+	if r.ProtoMajor >= 2 { // the preface of HTTP/2, on a connection that speaks HTTP/1
+		return http.StatusBadRequest
+	}
+	switch c.framing(r) {
+	case framingContradictory:
+		w.Header().Set("Connection", "close")
+		return http.StatusBadRequest
+	case framingUnseen:
+		w.Header().Set("Connection", "close")
+	case framingClear:
+	}
+	return 0
 }
 
 // headSize is what HTTP/2 counts (RFC 9113 section 6.5.2).
