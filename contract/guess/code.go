@@ -42,7 +42,7 @@ func (x *reading) codes() (code, kind found) {
 	if h := x.headerCode(); h.score > code.score {
 		code = h
 	}
-	if code.score < 25 {
+	if code.score < 25 || isNumber(code.text) && x.repeatsStatus(code.text) {
 		if p := x.prefixCode(); p.text != "" {
 			code = p
 		}
@@ -92,6 +92,8 @@ func (x *reading) codeIn(kid *node, s scope, primary bool) found {
 		return found{}
 	case digits && kid.norm == "reason":
 		return found{}
+	case text == "0":
+		score -= 60
 	case digits:
 		score -= 4
 	case coarse(text):
@@ -212,10 +214,10 @@ func isSymbol(s string) bool {
 		}
 	}
 	last := s[len(s)-1]
-	if last == '.' || last == ':' || strings.Contains(s, "://") || s[0] == '/' || s[0] == '[' {
+	if last == '.' || last == ':' || strings.Contains(s, "://") || s[0] == '[' || s[0] == '/' && strings.ToUpper(s) != s {
 		return false
 	}
-	return letters || isNumber(s)
+	return letters || isNumber(s) || strings.ContainsAny(s, ".-") && isNumber(strings.NewReplacer(".", "", "-", "").Replace(s))
 }
 
 // opaque recognises identifiers of occurrences: UUIDs, long hexadecimal, dates.
@@ -247,7 +249,7 @@ func generic(s string) bool {
 func coarse(s string) bool {
 	switch strings.ToLower(s) {
 	case "client", "server", "sender", "receiver", "security", "validation", "invalid_request_error", "api_error", "invalid_request", "oauthexception",
-		"graphmethodexception", "business_error", "system_error", "soap:client", "soap:server", "bad_request", "badrequest", "configuration":
+		"graphmethodexception", "business_error", "system_error", "soap:client", "soap:server", "bad_request", "badrequest", "configuration", "invalid", "badrequestexception":
 		return true
 	}
 	return false
@@ -304,6 +306,9 @@ func lastSegment(s string) string {
 	seg = strings.TrimSuffix(strings.TrimSuffix(seg[strings.LastIndexByte(seg, '/')+1:], ".html"), ".md")
 	switch strings.ToLower(seg) {
 	case "errors", "error", "docs", "problems", "problem", "probs", "api", "blank":
+		return ""
+	}
+	if strings.Contains(seg, "status-code") || strings.Contains(seg, "error-code") || strings.Contains(seg, "error-handling") {
 		return ""
 	}
 	return seg

@@ -56,7 +56,7 @@ func undress(body []byte, header map[string][]string) []byte {
 func dechunk(b []byte) ([]byte, bool) {
 	var out []byte
 	for len(b) > 0 {
-		line, rest, ok := bytes.Cut(b[:min(len(b), 64)], []byte("\n"))
+		line, _, ok := bytes.Cut(b[:min(len(b), 64)], []byte("\n"))
 		if !ok {
 			return out, len(out) > 0
 		}
@@ -66,7 +66,6 @@ func dechunk(b []byte) ([]byte, bool) {
 			return nil, false
 		}
 		b = b[len(line)+1:]
-		_ = rest
 		if n == 0 {
 			return out, true
 		}
@@ -112,7 +111,9 @@ func decodeUTF16(b []byte) []byte {
 // toUTF8 decodes a body. The declared charset counts only for bytes that are
 // not UTF-8 already; undeclared ones are read as windows-1252, as browsers do.
 func toUTF8(b []byte, contentType string) string {
-	b = decodeUTF16(b)
+	if wide := decodeUTF16(b); !bytes.Equal(wide, b) {
+		return strings.ToValidUTF8(strings.TrimPrefix(string(wide), "\ufeff"), "\ufffd")
+	}
 	b = bytes.TrimPrefix(b, []byte("\ufeff"))
 	label := charsetOf(contentType)
 	if label == "" {

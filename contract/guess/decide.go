@@ -71,6 +71,9 @@ func (x *reading) decide() (c condition.Condition, fits int, clash bool) {
 	}
 	if prior, weight := x.prior(); prior != condition.Unknown {
 		score.note(prior, weight)
+		if text[prior] >= 85 && x.status != 400 && x.status != 500 {
+			score[prior] += 12 // status and sentence agree
+		}
 	}
 	if x.exhausted() && x.status == 403 {
 		score.note(condition.RateLimited, 78)
@@ -242,8 +245,11 @@ func suits(c condition.Condition, status, weight int) int {
 		}
 		return -20
 	case 413:
-		if c == condition.BodyTooLarge || c == condition.StorageExhausted || family(c) == "limit" {
-			return 8
+		switch {
+		case c == condition.BodyTooLarge || c == condition.StorageExhausted:
+			return 12
+		case family(c) == "limit":
+			return 0
 		}
 		return -25
 	case 415, 406:
@@ -267,7 +273,7 @@ func suits(c condition.Condition, status, weight int) int {
 		case "limit":
 			return 0
 		}
-		if weight >= 90 && status == 500 {
+		if weight >= 84 && status == 500 {
 			return -16
 		}
 		return -32

@@ -45,7 +45,7 @@ func failing(n *node) bool {
 			}
 		case "errormessage", "errmsg", "errormsg", "errordescription":
 			s := kid.str()
-			if s != "" && !pleased(s) && n.get("errcode", "errorcode", "code", "errno") == nil && !n.get("status").is(kindString) {
+			if s != "" && !pleased(s) && n.get("errcode", "errorcode", "code", "errno") == nil && !n.get("status").is(kindString) && !resource(n) {
 				return true
 			}
 		}
@@ -78,6 +78,9 @@ func resource(n *node) bool {
 
 func statusWord(kid, n *node) bool {
 	if kid.kind == kindObject || resource(n) {
+		return false
+	}
+	if n.get("id", "name", "title") != nil && n.get("message", "error", "errors", "reason", "msg", "errormessage", "code") == nil {
 		return false
 	}
 	s := strings.ToLower(kid.str())
@@ -179,6 +182,12 @@ func failure(root *node) *node {
 		case "failedrecordcount", "failedcount", "failurecount", "errorcount", "faileditemcount":
 			if v, ok := kid.num(); ok && v > 0 {
 				return kid
+			}
+		default:
+			if strings.HasSuffix(kid.norm, "response") {
+				if found := enclosed(kid); found != nil {
+					return found
+				}
 			}
 		case "data":
 			if found := userErrors(kid, 0); found != nil {

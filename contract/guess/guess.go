@@ -149,6 +149,9 @@ func (x *reading) choose() bool {
 			}
 		}
 	}
+	if failing == nil && x.doc.form == formXML && len(x.doc.roots[0].kids) == 1 {
+		failing = failure(x.doc.roots[0].kids[0]) // below the document element
+	}
 	if x.doc.marked != nil {
 		x.root, failing = x.doc.marked, x.doc.marked
 	}

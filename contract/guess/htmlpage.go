@@ -72,8 +72,13 @@ func parseHTML(s string) document {
 // pageMessage picks the sentence that says most: a heading that is more than a
 // status line, else the first paragraph after a bare one, else the title.
 func pageMessage(page *node, l *lexicon) string {
+	for _, n := range page.kids {
+		if text, ok := strings.CutPrefix(n.text, "Message"); ok && (n.norm == "p" || n.norm == "td" || n.norm == "dd") && len(text) > 3 && (text[0] == ' ' || text[0] == ':') {
+			return strings.TrimSpace(text[1:])
+		}
+	}
 	var bare, prose string
-	for _, name := range []string{"h1", "h2", "pre", "p", "title", "h3", "center", "td", ""} {
+	for _, name := range []string{"h1", "h2", "pre", "p", "", "title", "h3", "center", "td"} {
 		for _, n := range page.kids {
 			if n.norm != name || n.text == "" {
 				continue
@@ -84,7 +89,7 @@ func pageMessage(page *node, l *lexicon) string {
 				if bare == "" && len(t) < 200 && (name == "h1" || name == "h2" || name == "title") {
 					bare = t
 				}
-			case name == "" && bare != "", len(t) > 1000:
+			case name == "" && (!strings.HasSuffix(t, ".") || !strings.Contains(t, " ")), len(t) > 1000:
 			case prose == "":
 				prose = t
 			}
@@ -102,6 +107,9 @@ func pageMessage(page *node, l *lexicon) string {
 // sayNothing holds for texts that only repeat the status: "404 Not Found",
 // "Error 503", "HTTP Status 404 - Not Found", "nginx/1.22".
 func (l *lexicon) sayNothing(s string) bool {
+	if l.reasons[normKey(s)] {
+		return true
+	}
 	var b strings.Builder
 	for _, token := range tokenise(s) {
 		if token[0] >= '0' && token[0] <= '9' || token == "http" || token == "status" || token == "code" || token == "error" ||

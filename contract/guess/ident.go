@@ -39,6 +39,9 @@ func (x *reading) ident() found {
 	for _, name := range x.head.names {
 		rank := headerIDRank(name)
 		s := strings.TrimSpace(x.head.first(name))
+		if rank < 85 && !identity(s) && rank != 42 {
+			continue
+		}
 		if rank > best.score && s != "" && len(s) <= maxRequestID && !strings.Contains(s, " ") {
 			best = found{s, rank, "header " + name, nil}
 		}
@@ -96,7 +99,7 @@ func instanceID(s string) string {
 		return s
 	}
 	tail := s[strings.LastIndexAny(s, "/:")+1:]
-	if isUUID(tail) && !strings.HasPrefix(s, "/") {
+	if (isUUID(tail) || opaque(tail) && tail == s) && !strings.HasPrefix(s, "/") {
 		return tail
 	}
 	return ""
@@ -142,7 +145,7 @@ func headerIDRank(name string) int {
 		return 70
 	case name == "x-cloud-trace-context", name == "traceparent" || name == "uber-trace-id":
 		return 52
-	case has("errorid"), has("incidentid"), has("transactionid"), has("activityid"), has("logid"), has("invocationid"), has("operationid"), has("messageid"), has("eventid"), has("trackingid"), strings.HasSuffix(name, "_tid"), strings.HasSuffix(name, "-tid"):
+	case has("errorid"), has("incidentid"), has("transactionid"), has("activityid"), has("logid"), has("invocationid"), has("operationid"), has("messageid"), has("eventid"), has("callid"), has("trackingid"), strings.HasSuffix(name, "_tid"), strings.HasSuffix(name, "-tid"):
 		return 56
 	case flat == "xtransaction", flat == "xtid", flat == "xtrace", flat == "xcallid", flat == "xvercelid", flat == "xrid", flat == "xunique", flat == "xuniqueid":
 		return 55

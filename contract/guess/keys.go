@@ -5,7 +5,7 @@ package guess
 
 // codeKeys rank the members that may hold the machine-readable identity.
 var codeKeys = map[string]int{
-	"code": 100, "errorcode": 100, "errcode": 100, "errorcd": 95, "errno": 96, "faultcode": 90, "subcode": 98,
+	"code": 100, "errorcode": 100, "ecode": 95, "typekey": 78, "errcode": 100, "errorcd": 95, "errno": 96, "faultcode": 90, "subcode": 98,
 	"errorsubcode": 60, "codename": 102, "codestring": 102, "stringcode": 102, "codetext": 80, "apicode": 98, "apierrorcode": 100,
 	"resultcode": 88, "responsecode": 84, "retcode": 88, "returncode": 88, "ret": 80, "rescode": 88, "bizcode": 90,
 	"infocode": 90, "messagecode": 88, "msgcode": 88, "msgid": 70, "messageid": 60, "internalcode": 84, "servicecode": 80,
@@ -27,7 +27,7 @@ var messageKeys = map[string]int{
 	"internalmessage": 50, "localizedmessage": 50, "returnmsg": 90, "retmsg": 90, "resultmsg": 90, "resultmessage": 90,
 	"returnmessage": 90, "responsemessage": 88, "responsemsg": 88, "longmessage": 88, "llongmessage": 88, "lshortmessage": 50,
 	"shortmessage": 50, "exceptionmessage": 104, "explanation": 82, "problem": 60, "cause": 34, "hint": 20, "errormessages": 98,
-	"messages": 70, "errortext": 92, "faultmessage": 90, "oauthproblemadvice": 80, "warning": 20, "value": 18, "issue": 50,
+	"messages": 70, "errortext": 92, "faultmessage": 90, "exceptiontext": 95, "oauthproblemadvice": 80, "warning": 20, "value": 18, "issue": 50,
 	"errorinfo": 60, "errorlist": 60, "failurereason": 80, "nonfielderrors": 60, "formerrors": 40, "body": 20, "content": 20, "resultdescription": 90,
 	"errorfriendly": 40, "subtitle": 40, "comment": 30, "diagnostics": 70, "reasontext": 70, "resultinfo": 40, "fault": 60, "moreinfo": 10,
 }
@@ -58,7 +58,7 @@ var containers = []string{
 var locators = []string{
 	"field", "fieldname", "fields", "param", "parameter", "paramname", "parametername", "loc", "source", "instancepath", "datapath",
 	"pointer", "jsonpointer", "jsonpath", "propertypath", "property", "propertyname", "path", "attribute", "attributename", "attr", "target",
-	"argument", "argumentname", "element", "key", "name", "fieldpath", "violationpath", "fielderror", "errorpath", "fieldid", "inputname", "invalidparameter", "queryparametername", "expression",
+	"argument", "argumentname", "element", "key", "name", "fieldpath", "violationpath", "fielderror", "errorpath", "fieldid", "inputname", "locator", "invalidparameter", "queryparametername", "expression",
 }
 
 // issueTexts are the members that hold the sentence of one issue.

@@ -133,7 +133,7 @@ func inside(n *node) *node {
 
 // bare holds when an object's message only repeats the status.
 func bare(n *node) bool {
-	text := textOf(first2(n.get("message", "detail", "errormessage", "msg", "error", "description")))
+	text := textOf(orNothing(n.get("message", "detail", "errormessage", "msg", "error", "description")))
 	return text != "" && words().sayNothing(text)
 }
 
@@ -143,7 +143,7 @@ func introduced(n, list *node) bool {
 	return item.is(kindObject) && located(item) && n.get("title", "type", "name").str() != "" && !generic(n.get("title", "type", "name").str())
 }
 
-func first2(n *node) *node {
+func orNothing(n *node) *node {
 	if n == nil {
 		return &node{}
 	}

@@ -120,7 +120,7 @@ func fill(text string, n *node) string {
 	if n == nil || !strings.ContainsAny(text, "%{") {
 		return text
 	}
-	params := n.get("parameters", "params", "arguments", "args", "messageparameters")
+	params := n.get("parameters", "params", "arguments", "args", "variables", "messageparameters")
 	if params == nil || len(params.kids) == 0 || len(params.kids) > 50 {
 		return text
 	}

@@ -9,7 +9,7 @@ import (
 // paramKeys are members of an error object that name the offending part.
 var paramKeys = []string{
 	"param", "parameter", "field", "fieldname", "paramname", "parametername", "invalidparameter", "missingparameter", "property", "propertyname", "argumentname",
-	"queryparametername", "headername", "argument", "attribute", "target", "pointer", "instancepath",
+	"queryparametername", "headername", "locator", "argument", "attribute", "target", "pointer", "instancepath",
 }
 
 // parameter finds the one part of the request that a failure is about.

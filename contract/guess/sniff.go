@@ -64,7 +64,7 @@ func isBinary(b []byte) bool {
 var guards = []string{")]}',", ")]}'", "while(1);", "for(;;);", "{}&&", "/*-secure-", "throw 1; <dont be evil>"}
 
 func parseText(s, contentType string, nested int) document {
-	s = strings.TrimSpace(strings.TrimLeft(s, "\x00\ufeff"))
+	s = strings.TrimSpace(strings.TrimLeft(s, "\x00\x1e\ufeff \r\n\t"))
 	for _, g := range guards {
 		s = strings.TrimSpace(strings.TrimPrefix(s, g))
 	}
@@ -134,6 +134,9 @@ func parseMarkup(s string) document {
 	head := strings.ToLower(s[:min(len(s), 2048)])
 	for _, mark := range []string{"<html", "<!doctype html", "<head", "<body", "<title>", "<h1", "<center>", "<pre>", "<p>", "<div", "<br", "<style", "<b>"} {
 		if strings.Contains(head, mark) {
+			if d, ok := afterWarnings(s); ok {
+				return d
+			}
 			return parseHTML(s)
 		}
 	}
@@ -142,6 +145,20 @@ func parseMarkup(s string) document {
 		return parsePlain(s)
 	}
 	return document{form: formXML, roots: []*node{root}, short: !whole}
+}
+
+// afterWarnings reads JSON that follows what an interpreter printed before it.
+func afterWarnings(s string) (document, bool) {
+	open := strings.Index(s, `{"`)
+	if open < 0 || !strings.HasSuffix(s, "}") {
+		return document{}, false
+	}
+	d, ok := parseJSON(s[open:])
+	if !ok || d.bent || d.short || len(d.roots) != 1 {
+		return document{}, false
+	}
+	d.bent = true
+	return d, true
 }
 
 // jsonp unwraps callback({…});
