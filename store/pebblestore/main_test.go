@@ -26,7 +26,7 @@ func TestMain(m *testing.M) {
 	}
 	if dir := os.Getenv(probeDir); dir != "" {
 		_, err := Open(dir, Options{})
-		fmt.Println(err)
+		fmt.Fprintln(os.Stdout, err)
 		os.Exit(0)
 	}
 	goleak.VerifyTestMain(m)

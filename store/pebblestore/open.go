@@ -61,7 +61,9 @@ func open(files vfs.FS, dir string, opts Options) (*Store, error) {
 func openLocked(files vfs.FS, dir string, held *pebble.Lock, opts Options) (_ *Store, err error) {
 	log := engineLog{opts.Logger}
 	defer rescue(&err, func(cause error) error { return openFailed(dir, cause) })
-	cache := pebble.NewCache(opts.CacheBytes)
+	// The engine charges its memory tables to the cache: without room for them
+	// as well, there would be no cache as soon as there is traffic.
+	cache := pebble.NewCache(opts.CacheBytes + 2*memTableBytes)
 	defer cache.Unref()
 	config := &pebble.Options{
 		FS:                          files,

@@ -12,8 +12,8 @@ type Options struct {
 	// Logger is Optional: nil discards. The storage engine's chatter goes to it
 	// at debug level, its background failures at error level.
 	Logger *slog.Logger
-	// CacheBytes is Optional: how much memory holds blocks read from disk; 0 means
-	// 16 MiB.
+	// CacheBytes is Optional: how much memory holds blocks read from disk, beside
+	// the 32 MiB that writes may take; 0 means 16 MiB.
 	CacheBytes int64
 	// ReserveBytes is Optional: below this much free disk space writes are refused
 	// with store.ErrUnavailable, until there is space again; so much is needed to
