@@ -1,0 +1,140 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/failwell/failwell/admission"
+)
+
+type keysCmd struct {
+	Create keysCreateCmd `cmd:"" help:"Make a key and print it, this once."`
+	List   keysListCmd   `cmd:"" help:"List keys; secrets are kept nowhere."`
+	Revoke keysRevokeCmd `cmd:"" help:"End keys for ever."`
+	Import keysImportCmd `cmd:"" help:"Take over keys that were issued elsewhere."`
+}
+
+// keyPlace is where a command finds keys: at a running gateway, or in the store
+// while none runs.
+type keyPlace struct {
+	Admin    string `default:"http://127.0.0.1:8081" env:"FAILWELL_ADMIN_URL" help:"Admin listener of a running gateway (${default})." placeholder:"URL"`
+	Store    string `help:"The store, when no gateway runs on it: pebble:DIR." placeholder:"URL"`
+	Contract string `env:"FAILWELL_CONTRACT" help:"With --store: the contract that the keys are for." placeholder:"NAME|FILE" short:"c"`
+	JSON     bool   `help:"Print JSON."`
+}
+
+// keyring is what the commands need of either place.
+type keyring interface {
+	create(ctx context.Context, n admission.NewKey) (secret string, key admission.Key, err error)
+	importKeys(ctx context.Context, list []admission.Imported) ([]admission.Key, error)
+	list(ctx context.Context, account string) ([]admission.Key, error)
+	revoke(ctx context.Context, id string) (admission.Key, error)
+	// setPlan puts an account, new or not, on a plan.
+	setPlan(ctx context.Context, account, plan string) error
+	close() error
+}
+
+// with opens the place, lets work happen there and closes it.
+func (x *keyPlace) with(c *console, work func(keyring) error) error {
+	open := x.openAdmin
+	if x.Store != "" {
+		open = x.openStore
+	}
+	keys, err := open(c)
+	if err != nil {
+		return err
+	}
+	err = refusal(work(keys))
+	return errors.Join(err, keys.close())
+}
+
+func (x *keyPlace) openStore(c *console) (keyring, error) {
+	if x.Contract == "" {
+		return nil, usage("add --contract NAME|FILE: it says what keys look like and may do", "keys in a store need a contract")
+	}
+	if x.Store == "memory:" {
+		return nil, usage("name a store that lasts, pebble:DIR, or a running gateway with --admin", "the store memory: is gone with the process that has it")
+	}
+	spec, err := loadContract(x.Contract)
+	if err != nil {
+		return nil, err
+	}
+	s, err := openStore(x.Store, slog.New(slog.NewTextHandler(c.stderr, &slog.HandlerOptions{Level: slog.LevelError})))
+	if err != nil {
+		return nil, err
+	}
+	return &storedKeys{ring: (&admission.Controller{Contract: spec, Store: s}).Keys(), store: s}, nil
+}
+
+// refusal adds what to do to the errors of a keyring.
+func refusal(err error) error {
+	switch {
+	case errors.Is(err, admission.ErrNoKey):
+		return hinted(err, "failwell keys list shows the ids")
+	case errors.Is(err, admission.ErrKeyExists):
+		return hinted(err, "leave it out; failwell keys list shows what is there")
+	}
+	return err
+}
+
+// expiry reads an instant, a date or a span from now.
+func expiry(text string, now time.Time) (time.Time, error) {
+	if text == "" {
+		return time.Time{}, nil
+	}
+	for _, layout := range []string{time.RFC3339, time.DateOnly} {
+		if at, err := time.Parse(layout, text); err == nil {
+			return at, nil
+		}
+	}
+	if days, ok := strings.CutSuffix(text, "d"); ok {
+		if n, err := strconv.ParseInt(days, 10, 16); err == nil {
+			return now.Add(time.Duration(n) * 24 * time.Hour), nil
+		}
+	}
+	if span, err := time.ParseDuration(text); err == nil {
+		return now.Add(span), nil
+	}
+	return time.Time{}, usage("write a span such as 30d or 12h, or a date such as 2030-01-31", "--expires cannot be %q", text)
+}
+
+// keyJSON is a key as --json prints it; never its secret but for create.
+type keyJSON struct {
+	admission.Key
+
+	Secret string `json:"secret,omitempty"`
+}
+
+// stateOf includes the passing of time.
+func stateOf(k *admission.Key, now time.Time) string {
+	if k.State == admission.KeyActive && !k.Expires.IsZero() && !now.Before(k.Expires) {
+		return "expired"
+	}
+	return string(k.State)
+}
+
+func dateOf(t time.Time) string {
+	if t.IsZero() {
+		return "never"
+	}
+	return t.UTC().Format("2006-01-02 15:04")
+}
+
+func (c *console) keyTable(p painter, keys []admission.Key, now time.Time) error {
+	rows := make([][]string, 0, len(keys))
+	for i := range keys {
+		k := &keys[i]
+		rows = append(rows, []string{
+			k.ID, k.Start + "…", k.Account, k.Environment, stateOf(k, now), dateOf(k.Expires), strings.Join(k.Permissions, " "), k.Name,
+		})
+	}
+	if len(rows) == 0 {
+		return c.print("no keys\n")
+	}
+	return c.table(p, fmt.Sprintf("%s", count(len(rows), "key")), []string{"ID", "START", "ACCOUNT", "ENV", "STATE", "EXPIRES", "PERMISSIONS", "NAME"}, rows)
+}

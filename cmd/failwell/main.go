@@ -1,0 +1,117 @@
+// Command failwell makes HTTP APIs fail the way their contract says, and
+// explains how they do.
+//
+// Results go to stdout, logs and errors to stderr. An error is one line without
+// a full stop, followed where possible by a line that begins with "hint:". The
+// exit status is 0 when all went well, 1 when the work failed (or lint found
+// something), 2 when the command line cannot be understood.
+package main
+
+import (
+	"context"
+	"errors"
+	"io"
+	"os"
+	"os/signal"
+	"runtime/debug"
+	"strings"
+	"syscall"
+
+	"github.com/alecthomas/kong"
+)
+
+// Exit statuses.
+const (
+	exitFailed = 1
+	exitUsage  = 2
+)
+
+// cli is the command line. Each command has a file of its own.
+type cli struct {
+	Up       upCmd       `cmd:"" help:"Start a sandbox behind a gateway, and print what to try."`
+	Serve    serveCmd    `cmd:"" help:"Run the gateway in front of a service."`
+	Sandbox  sandboxCmd  `cmd:"" help:"Run a stand-in for an API."`
+	Keys     keysCmd     `cmd:"" help:"Manage API keys."`
+	Contract contractCmd `cmd:"" help:"Show, check and start contracts."`
+	Explain  explainCmd  `cmd:"" help:"Explain an error code, or a response from stdin."`
+
+	Version kong.VersionFlag `help:"Print the version and exit."`
+}
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	code := run(ctx, os.Args[1:], &console{stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr, getenv: os.Getenv, exit: os.Exit})
+	stop()
+	os.Exit(code)
+}
+
+// run is the program; it returns the exit status.
+func run(ctx context.Context, args []string, c *console) int {
+	var commands cli
+	parser, err := kong.New(&commands,
+		kong.Name("failwell"),
+		kong.Description("One contract for how your API fails."),
+		kong.Writers(c.stdout, c.stderr), kong.Exit(c.exit),
+		kong.Vars{"version": version()},
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true, NoExpandSubcommands: true}),
+		kong.ShortUsageOnError(),
+		kong.BindTo(ctx, (*context.Context)(nil)), kong.Bind(c),
+	)
+	if err != nil {
+		c.complain(err)
+		return exitFailed
+	}
+	if len(args) == 0 {
+		args = []string{"--help"}
+	}
+	parsed, err := parser.Parse(args)
+	if err != nil {
+		c.complain(misused(err))
+		return exitUsage
+	}
+	if err := parsed.Run(); err != nil {
+		if errors.Is(err, syscall.EPIPE) {
+			return exitFailed // the reader has left; there is nobody to tell
+		}
+		c.complain(err)
+		if _, usage := errors.AsType[*usageError](err); usage {
+			return exitUsage
+		}
+		return exitFailed
+	}
+	return 0
+}
+
+// misused words the parser's complaint as all others are.
+func misused(err error) error {
+	parse, ok := errors.AsType[*kong.ParseError](err)
+	if !ok {
+		return err
+	}
+	command := "failwell"
+	if path := parse.Context.Command(); path != "" {
+		fields := strings.Fields(path)
+		for _, f := range fields {
+			if !strings.HasPrefix(f, "<") && !strings.HasPrefix(f, "[") {
+				command += " " + f
+			}
+		}
+	}
+	return hinted(err, "see "+command+" --help")
+}
+
+func version() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok || info.Main.Version == "" {
+		return "failwell (unknown version)"
+	}
+	return "failwell " + info.Main.Version
+}
+
+// console is what a command may use of the terminal.
+type console struct {
+	stdin          io.Reader
+	stdout, stderr io.Writer
+	getenv         func(string) string
+	exit           func(int)
+}

@@ -1,0 +1,180 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"unicode/utf8"
+
+	"charm.land/lipgloss/v2"
+)
+
+// painter sets text off, on terminals only and not where NO_COLOR
+// (no-color.org) asks for plain text.
+type painter struct{ on bool }
+
+func (c *console) painterFor(w io.Writer) painter {
+	return painter{isTerminal(w) && c.getenv("NO_COLOR") == "" && c.getenv("TERM") != "dumb"}
+}
+
+func isTerminal(stream any) bool {
+	f, ok := stream.(*os.File)
+	if !ok {
+		return false
+	}
+	info, err := f.Stat()
+	return err == nil && info.Mode()&os.ModeCharDevice != 0
+}
+
+func (p painter) paint(s string, style func(lipgloss.Style) lipgloss.Style) string {
+	if !p.on || s == "" {
+		return s
+	}
+	return style(lipgloss.NewStyle()).Render(s)
+}
+
+func (p painter) bold(s string) string {
+	return p.paint(s, func(s lipgloss.Style) lipgloss.Style { return s.Bold(true) })
+}
+
+func (p painter) faint(s string) string {
+	return p.paint(s, func(s lipgloss.Style) lipgloss.Style { return s.Faint(true) })
+}
+
+func (p painter) bad(s string) string {
+	return p.paint(s, func(s lipgloss.Style) lipgloss.Style { return s.Foreground(lipgloss.Red).Bold(true) })
+}
+
+func (p painter) good(s string) string {
+	return p.paint(s, func(s lipgloss.Style) lipgloss.Style { return s.Foreground(lipgloss.Green) })
+}
+
+// status paints an HTTP status by its class.
+func (p painter) status(code int) string {
+	s := "---"
+	if code != 0 {
+		s = fmt.Sprint(code)
+	}
+	if code >= 200 && code < 400 {
+		return p.good(s)
+	}
+	return p.bad(s)
+}
+
+// width is how many columns texts are broken at.
+const width = 100
+
+// pairs prints labels and texts in two columns, texts broken between words.
+// Empty texts are left out.
+func (c *console) pairs(p painter, rows [][2]string) error {
+	label := 0
+	for _, r := range rows {
+		if r[1] != "" {
+			label = max(label, utf8.RuneCountInString(r[0]))
+		}
+	}
+	var b strings.Builder
+	for _, r := range rows {
+		name := r[0]
+		for line := range strings.SplitSeq(r[1], "\n") {
+			for _, part := range broken(line, width-label-4) {
+				b.WriteString("  " + p.faint(name+strings.Repeat(" ", label-utf8.RuneCountInString(name))) + "  " + part + "\n")
+				name = ""
+			}
+		}
+	}
+	return c.print(b.String())
+}
+
+// broken breaks a line that is too long between words.
+func broken(text string, columns int) []string {
+	if text != "" && utf8.RuneCountInString(text) <= columns {
+		return []string{text}
+	}
+	var lines []string
+	line := ""
+	for word := range strings.FieldsSeq(text) {
+		if line != "" && utf8.RuneCountInString(line)+1+utf8.RuneCountInString(word) > columns {
+			lines = append(lines, line)
+			line = ""
+		}
+		if line != "" {
+			line += " "
+		}
+		line += word
+	}
+	if line == "" {
+		return lines
+	}
+	return append(lines, line)
+}
+
+// table prints rows in columns under a heading; nothing when there are none.
+// The last column takes what is left of the width, and more lines if it must.
+func (c *console) table(p painter, title string, heads []string, rows [][]string) error {
+	if len(rows) == 0 {
+		return nil
+	}
+	widths := make([]int, len(heads)-1)
+	for _, row := range append([][]string{heads}, rows...) {
+		for i := range widths {
+			widths[i] = max(widths[i], utf8.RuneCountInString(row[i]))
+		}
+	}
+	left := width
+	for _, w := range widths {
+		left -= w + 2
+	}
+	var b strings.Builder
+	b.WriteString("\n" + p.bold(title) + "\n")
+	write := func(row []string, paint func(string) string) {
+		lines := broken(row[len(widths)], max(left-2, 30))
+		for n := range max(len(lines), 1) {
+			var line strings.Builder
+			for i, w := range widths {
+				cell := ""
+				if n == 0 {
+					cell = row[i]
+				}
+				line.WriteString("  " + cell + strings.Repeat(" ", w-utf8.RuneCountInString(cell)))
+			}
+			if n < len(lines) {
+				line.WriteString("  " + lines[n])
+			}
+			b.WriteString(paint(strings.TrimRight(line.String(), " ")) + "\n")
+		}
+	}
+	write(heads, p.faint)
+	for _, row := range rows {
+		write(row, func(s string) string { return s })
+	}
+	return c.print(b.String())
+}
+
+func (c *console) print(s string) error {
+	if _, err := io.WriteString(c.stdout, s); err != nil {
+		return fmt.Errorf("writing: %w", err)
+	}
+	return nil
+}
+
+func (c *console) printf(format string, args ...any) error {
+	return c.print(fmt.Sprintf(format, args...))
+}
+
+// json prints one JSON value on one line.
+func (c *console) json(v any) error {
+	e := json.NewEncoder(c.stdout)
+	e.SetEscapeHTML(false)
+	if err := e.Encode(v); err != nil {
+		return fmt.Errorf("writing: %w", err)
+	}
+	return nil
+}
+
+// notef tells a person something beside the result.
+func (c *console) notef(format string, args ...any) {
+	fmt.Fprintf(c.stderr, format+"\n", args...)
+}

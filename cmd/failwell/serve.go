@@ -1,0 +1,148 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"os"
+	"os/signal"
+	"runtime/debug"
+	"syscall"
+
+	"github.com/failwell/failwell/gateway"
+)
+
+type serveCmd struct {
+	gateway.Settings `embed:""`
+
+	Config    string `env:"FAILWELL_CONFIG" help:"Settings file; gateway.yaml is taken when it is there." placeholder:"FILE"`
+	LogFormat string `default:"text" enum:"text,json" env:"FAILWELL_LOG_FORMAT" help:"Form of the log on stderr: text or json (${default})."`
+	JSON      bool   `help:"Print one line of JSON when ready."`
+}
+
+// defaultConfig is read when it is there and nothing else is named.
+const defaultConfig = "gateway.yaml"
+
+// Run serves until SIGINT or SIGTERM, then drains. SIGHUP reads contract and
+// settings again; when something is wrong with them the old ones stay.
+func (x *serveCmd) Run(ctx context.Context, c *console) error {
+	tuneCollector(c.getenv)
+	settings, err := x.settings(c.getenv)
+	if err != nil {
+		return err
+	}
+	logger := newLogger(c.stderr, x.LogFormat, settings.Level())
+	if err := settings.Check(); err != nil {
+		return hinted(err, "failwell serve --help lists all settings")
+	}
+	s, err := openStore(settings.Store, logger)
+	if err != nil {
+		return err
+	}
+	g, err := gateway.New(gateway.Config{Settings: settings, LoadContract: loadContract, Store: s, Logger: logger, Version: version()})
+	if err == nil {
+		err = x.serve(ctx, c, g)
+	}
+	return errors.Join(err, s.Close())
+}
+
+func (x *serveCmd) serve(ctx context.Context, c *console, g *gateway.Gateway) error {
+	if err := g.Listen(ctx); err != nil {
+		return listenFault(err)
+	}
+	if x.JSON {
+		if err := c.json(map[string]string{"url": g.URL(), "admin": adminURL(g)}); err != nil {
+			return errors.Join(err, g.Close())
+		}
+	}
+	hangup := make(chan os.Signal, 1)
+	signal.Notify(hangup, syscall.SIGHUP)
+	defer signal.Stop(hangup)
+	over := make(chan struct{})
+	defer close(over)
+	go func() {
+		for {
+			select {
+			case <-hangup:
+				x.reload(c, g)
+			case <-over:
+				return
+			}
+		}
+	}()
+	c.notef("serving on %s, admin on %s", g.URL(), cmp.Or(adminURL(g), "no address"))
+	if err := g.Run(ctx); err != nil {
+		return fmt.Errorf("gateway: %w", err)
+	}
+	return nil
+}
+
+func adminURL(g *gateway.Gateway) string {
+	if g.AdminAddr() == "" {
+		return ""
+	}
+	return "http://" + g.AdminAddr()
+}
+
+func listenFault(err error) error {
+	if errors.Is(err, syscall.EADDRINUSE) {
+		return hinted(err, "something else has the port; choose another with --listen or --admin, 127.0.0.1:0 for any")
+	}
+	return err
+}
+
+// reload reads the settings again. What the gateway refuses it logs itself.
+func (x *serveCmd) reload(c *console, g *gateway.Gateway) {
+	settings, err := x.settings(c.getenv)
+	if err != nil {
+		c.complain(fmt.Errorf("reload refused, the old settings stay: %w", err))
+		return
+	}
+	_ = g.Reload(settings)
+}
+
+// settings merges flags, variables and the file.
+func (x *serveCmd) settings(getenv func(string) string) (gateway.Settings, error) {
+	name := cmp.Or(x.Config, defaultConfig)
+	text, err := os.ReadFile(name)
+	if err != nil && (x.Config != "" || !errors.Is(err, fs.ErrNotExist)) {
+		return gateway.Settings{}, hinted(fmt.Errorf("settings: %w", err), "check the path given with --config")
+	}
+	settings, err := gateway.ReadSettings(name, text, x.Settings, getenv)
+	if err != nil {
+		return gateway.Settings{}, err //nolint:wrapcheck // lines of the form file:line: what
+	}
+	if settings.Store == "" {
+		if settings.Store, err = defaultStore(getenv); err != nil {
+			return gateway.Settings{}, err
+		}
+	}
+	return settings, nil
+}
+
+// tuneCollector trades memory for time, unless GOGC or GOMEMLIMIT say otherwise.
+// What a gateway keeps is a few megabytes and what a request needs is gone with
+// it, so at the default of 100 the collector runs after every few megabytes of
+// requests only to find the same things again. At 400 it runs a quarter as
+// often for at most five times the live heap; beyond the soft limit it goes
+// back to running as often as it must, so that a live heap that has grown
+// (a million keys in use are 0.5 GB) is not multiplied as well.
+func tuneCollector(getenv func(string) string) {
+	if getenv("GOGC") == "" {
+		debug.SetGCPercent(400)
+	}
+	if getenv("GOMEMLIMIT") == "" {
+		debug.SetMemoryLimit(1 << 30)
+	}
+}
+
+func newLogger(w interface{ Write([]byte) (int, error) }, format string, level slog.Level) *slog.Logger {
+	options := &slog.HandlerOptions{Level: level}
+	if format == "json" {
+		return slog.New(slog.NewJSONHandler(w, options))
+	}
+	return slog.New(slog.NewTextHandler(w, options))
+}
