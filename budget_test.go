@@ -70,6 +70,30 @@ func TestBudget(t *testing.T) {
 	}
 }
 
+// A long healthy time does not pay for a storm.
+func TestSavingsAreBounded(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		base := &script{steps: []step{ok()}}
+		tr := &failwell.Transport{Contract: parcels(), Base: base}
+		call := func() {
+			resp, err := tr.RoundTrip(get(t.Context(), t))
+			if failwell.Check(resp, err) == nil {
+				_ = resp.Body.Close()
+			}
+		}
+		for range 5000 {
+			call()
+		}
+		base.steps, base.seen = []step{coded(503, "down")}, nil
+		for range 300 {
+			call()
+		}
+		if again := len(base.seen) - 300; again < 100 || again > 131 {
+			t.Errorf("%d repetitions, want the 100 saved and a tenth of 300", again)
+		}
+	})
+}
+
 // The wait before a repetition does not shrink because the budget is short
 // (a budget that replaced it would hammer the server at full failure).
 func TestBudgetKeepsTheWaits(t *testing.T) {

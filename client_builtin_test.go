@@ -30,6 +30,7 @@ func TestBuiltinRules(t *testing.T) {
 		{"heppu", "", "/api/v1/agents", coded(429, `{}`, "Retry-After", "3"), []time.Duration{3 * s, 3 * s, 3 * s}, failwell.StopAttempts},
 		{"heppu", "", "/api/v1/agents", coded(429, `{}`), []time.Duration{60 * s, 60 * s, 60 * s}, failwell.StopAttempts},
 		{"heppu", "", "/api/v1/agents", coded(429, `{}`, "X-RateLimit-Reset", "946684812"), []time.Duration{12 * s, s * 60, s * 60}, failwell.StopAttempts},
+		{"heppu", "", "/api/v1/agents", step{status: 200, takes: 31 * s}, []time.Duration{s, 2 * s, 4 * s}, failwell.StopAttempts},
 		{"heppu", post, "/api/v1/agents", coded(502, `{}`), nil, failwell.StopUnsafe},
 		{"heppu", "", "/api/v1/agents", coded(404, `{}`), nil, failwell.StopAdvice},
 		{"hume", "", "/v0/batch/jobs", coded(409, `{"message":"m"}`), []time.Duration{900 * time.Millisecond, 1800 * time.Millisecond}, failwell.StopAttempts},

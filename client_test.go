@@ -108,7 +108,7 @@ func (s *script) RoundTrip(req *http.Request) (*http.Response, error) {
 		select {
 		case <-time.After(at.takes):
 		case <-req.Context().Done():
-			at.err = context.Cause(req.Context())
+			at.err = req.Context().Err() // not the cause, as older transports do
 		}
 	}
 	x.ended = time.Since(epoch)
@@ -269,6 +269,9 @@ func checkRule(t *testing.T, r rule, base *script, resp *http.Response, failure 
 			t.Errorf("attempt %d carried the key %q; the first %q", i+1, x.key, base.seen[0].key)
 		}
 	}
+	if own := r.header.Get("Idempotency-Key"); own != "" && base.seen[0].key != own {
+		t.Errorf("the caller's key became %q", base.seen[0].key)
+	}
 	if r.stopped == "" {
 		if failure != nil {
 			t.Errorf("failed: %v", failure)
@@ -283,6 +286,9 @@ func checkRule(t *testing.T, r rule, base *script, resp *http.Response, failure 
 	}
 	if e.Stopped != r.stopped || e.Status != r.status {
 		t.Errorf("stopped by %q with status %d, want %q with %d: %v", e.Stopped, e.Status, r.stopped, r.status, e)
+	}
+	if r.keyed && e.IdempotencyKey != base.seen[0].key || r.unkeyed && e.IdempotencyKey != "" {
+		t.Errorf("the error tells of the key %q, sent was %q", e.IdempotencyKey, base.seen[0].key)
 	}
 	if len(e.Attempts) != len(base.seen) {
 		t.Errorf("%d attempts are told of, %d were made", len(e.Attempts), len(base.seen))

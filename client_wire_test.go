@@ -442,3 +442,41 @@ func TestNothingLeaks(t *testing.T) {
 		group.Wait()
 	})
 }
+
+// contexts remembers the context of the last attempt.
+type contexts struct {
+	http.RoundTripper
+	last context.Context //nolint:containedctx // to look at
+}
+
+func (c *contexts) RoundTrip(req *http.Request) (*http.Response, error) {
+	c.last = req.Context()
+	return c.RoundTripper.RoundTrip(req) //nolint:wrapcheck // transparent
+}
+
+// An attempt with a time limit must not stay registered with a parent context
+// that lives on.
+func TestAttemptsEnd(t *testing.T) {
+	for name, end := range map[string]func(io.ReadCloser){
+		"at the end of the body": func(b io.ReadCloser) { _, _ = io.Copy(io.Discard, b) },
+		"when it is closed":      func(b io.ReadCloser) { _ = b.Close() },
+	} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				base := &contexts{RoundTripper: &script{steps: []step{ok()}}}
+				tr := &failwell.Transport{Base: base, AttemptTimeout: time.Second}
+				resp, err := tr.RoundTrip(get(t.Context(), t))
+				if err := failwell.Check(resp, err); err != nil {
+					t.Fatal(err)
+				}
+				if base.last.Err() != nil {
+					t.Error("the attempt ended before its body was read")
+				}
+				end(resp.Body)
+				if base.last.Err() == nil {
+					t.Error("the attempt goes on")
+				}
+			})
+		})
+	}
+}

@@ -63,6 +63,9 @@ func TestFromCondition(t *testing.T) {
 	if !errors.Is(e, failwell.Unavailable) || !e.Retryable() || e.Code != nil || e.Name() != "unavailable" {
 		t.Errorf("got %+v", e)
 	}
+	if errors.Is(e, (*contract.Code)(nil)) {
+		t.Error("an error without a code is no code's")
+	}
 	if e := failwell.New(nil, errPrivate); !errors.Is(e, failwell.Internal) || !errors.Is(e, errPrivate) {
 		t.Errorf("without a code: %+v", e)
 	}
@@ -71,7 +74,9 @@ func TestFromCondition(t *testing.T) {
 // A handler may keep an error and refine it for each caller, at the same time.
 func TestWithCopies(t *testing.T) {
 	t.Parallel()
-	shared := failwell.New(parcels().MustCode("bad"), nil).With("a", 1).WithField("x", "m", "c")
+	shared := failwell.New(parcels().MustCode("bad"), nil).
+		With("a", 1).With("b", 2).With("c", 3). // leaves spare capacity behind
+		WithField("x", "m", "c").WithField("y", "m", "c").WithField("z", "m", "c")
 	var group sync.WaitGroup
 	made := make([]*failwell.Error, 50)
 	for i := range made {
@@ -81,11 +86,11 @@ func TestWithCopies(t *testing.T) {
 	}
 	group.Wait()
 	for i, e := range made {
-		if v, _ := e.Param("field"); v != i || e.Fields[1].Name() != fmt.Sprint("items.", i) || e.RetryAfter != time.Duration(i) || !e.HasRetryAfter {
+		if v, _ := e.Param("field"); v != i || e.Fields[3].Name() != fmt.Sprint("items.", i) || e.RetryAfter != time.Duration(i) || !e.HasRetryAfter {
 			t.Errorf("error %d holds %v, %v, %v", i, v, e.Fields, e.RetryAfter)
 		}
 	}
-	if len(shared.Params) != 1 || len(shared.Fields) != 1 || shared.HasRetryAfter {
+	if len(shared.Params) != 3 || len(shared.Fields) != 3 || shared.HasRetryAfter {
 		t.Errorf("the shared error changed: %+v", shared.Failure)
 	}
 	if e := shared.WithRetryAfter(-time.Second); e.RetryAfter != 0 {
@@ -186,16 +191,16 @@ func TestFriendly(t *testing.T) {
 
 func TestCheckWithoutTransport(t *testing.T) {
 	t.Parallel()
-	timeout := &url.Error{Op: "Get", URL: "https://user:hunter22@api.example/x?api_key=sk_secret_1&page=2", Err: context.DeadlineExceeded}
+	timeout := &url.Error{Op: "Get", URL: "https://user:hunter22@api.example/x?api_key=sk_secret_1&sig=tiny&page=2", Err: context.DeadlineExceeded}
 	e := wanted(t, failwell.Check(nil, timeout))
 	if !errors.Is(e, context.DeadlineExceeded) || !errors.Is(e, failwell.UpstreamTimeout) || !e.Timeout() || e.Origin != failwell.FromClient || e.Method != "GET" || e.Status != 0 {
 		t.Errorf("got %+v", e)
 	}
-	if want := "https://redacted@api.example/x?api_key=redacted&page=2"; e.URL != want {
+	if want := "https://redacted@api.example/x?api_key=redacted&sig=redacted&page=2"; e.URL != want {
 		t.Errorf("address %q, want %q", e.URL, want)
 	}
 	for _, text := range []string{e.Error(), logLine(e), errors.Unwrap(e).Error()} {
-		if strings.Contains(text, "sk_secret_1") || strings.Contains(text, "hunter22") {
+		if strings.Contains(text, "sk_secret_1") || strings.Contains(text, "tiny") || strings.Contains(text, "hunter22") {
 			t.Errorf("a credential is in %s", text)
 		}
 	}

@@ -51,8 +51,8 @@ func lookFor(t *testing.T, secret string, place func(*http.Request)) {
 	for _, b := range []byte(secret) {
 		escaped += fmt.Sprintf(`\u%04x`, b)
 	}
-	body := fmt.Sprintf(`{"error":{"code":"denied","message":"no %s, %s","details":{"sent":%s}},"request_id":"r %s","url":"?a=%s","php":"%s"}`,
-		quoted[1:len(quoted)-1], escaped, quoted, url.QueryEscape(secret), url.QueryEscape(secret), strings.NewReplacer("/", `\/`, `"`, `\"`).Replace(secret))
+	body := fmt.Sprintf(`{"error":{"code":"denied","message":"no %s, %s","details":{"sent":%s}},"request_id":"r %s","url":"?a=%s","php":"%s","path":"/a/%s"}`,
+		quoted[1:len(quoted)-1], escaped, quoted, url.QueryEscape(secret), url.QueryEscape(secret), strings.NewReplacer("/", `\/`, `"`, `\"`).Replace(secret), url.PathEscape(secret))
 	base := &script{steps: []step{
 		{err: fmt.Errorf("proxy said: bad token %s", secret)},
 		{status: 403, body: body, header: http.Header{"X-Echo": {secret}, "Set-Cookie": {"id=from_server"}}},
@@ -96,6 +96,42 @@ func TestShortConventionalValuesStay(t *testing.T) {
 		resp, err := (&failwell.Transport{Contract: parcels(), Base: base}).RoundTrip(req)
 		if e := wanted(t, failwell.Check(resp, err)); e.Message != "sort by name" || e.URL != "http://parcels.example/parcels?key=redacted" {
 			t.Errorf("%s: %q", e.URL, e.Message)
+		}
+	})
+}
+
+// Where the contract says that a parameter is a credential, a short one goes.
+func TestShortDeclaredValuesGo(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		base := &script{steps: []step{{status: 403, body: `{"error":{"code":"denied","message":"not q7Zx"}}`}}}
+		req := get(t.Context(), t)
+		req.URL.RawQuery = "pass=q7Zx"
+		resp, err := (&failwell.Transport{Contract: parcels(), Base: base}).RoundTrip(req)
+		if e := wanted(t, failwell.Check(resp, err)); e.Message != "not [redacted]" {
+			t.Errorf("message %q", e.Message)
+		}
+	})
+}
+
+// Decoding undoes what hid a credential from a look at the bytes.
+func TestDecodedTextIsCleanedToo(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		const secret = "sk_live_12345678"
+		hidden := ""
+		for _, b := range []byte(secret) {
+			hidden += fmt.Sprintf("&#%d;", b)
+		}
+		base := &script{steps: []step{{
+			status: 403, header: header("Content-Type", "application/xml"),
+			body: "<Error><Code>AccessDenied</Code><Message>The key " + hidden + " may not</Message></Error>",
+		}}}
+		req := get(t.Context(), t)
+		req.Header.Set("X-Api-Key", secret)
+		resp, err := (&failwell.Transport{Base: base}).RoundTrip(req)
+		if e := wanted(t, failwell.Check(resp, err)); e.Message != "The key [redacted] may not" {
+			t.Errorf("message %q", e.Message)
 		}
 	})
 }
