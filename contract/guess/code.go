@@ -2,6 +2,7 @@ package guess
 
 import (
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode"
@@ -41,6 +42,11 @@ func (x *reading) codes() (code, kind found) {
 	}
 	if h := x.headerCode(); h.score > code.score {
 		code = h
+	}
+	if code.text == "" || isNumber(code.text) && x.repeatsStatus(code.text) {
+		if k := x.keyCode(); k.text != "" {
+			code = k
+		}
 	}
 	if code.score < 25 || isNumber(code.text) && x.repeatsStatus(code.text) {
 		if p := x.prefixCode(); p.text != "" {
@@ -334,6 +340,21 @@ func (x *reading) tagPath() found {
 		return found{path, 112, ".tag", tag}
 	}
 	return found{}
+}
+
+// keyCode takes the name of the error object itself: {"itemNotFound":{…}}.
+func (x *reading) keyCode() found {
+	if len(x.scopes) < 2 {
+		return found{}
+	}
+	n := x.scopes[0].n
+	if n.up == nil || n.up.kind != kindObject || len(n.up.kids) != 1 || slices.Contains(containers, n.norm) || !isSymbol(n.key) {
+		return found{}
+	}
+	if _, weight := x.words.read(n.key, true, x.status).best(); weight < 60 {
+		return found{}
+	}
+	return found{n.key, 60, "the name of the error object", n}
 }
 
 // prefixCode takes a code that opens the message: "WEAK_PASSWORD : …".

@@ -83,7 +83,7 @@ func (x *reading) decide() (c condition.Condition, fits int, clash bool) {
 	fits = max(fits, fromCode[c], fine[c], kind[c])
 	top, weight := fromCode.best()
 	said, loud := text.best()
-	if weight >= 75 && loud >= 90 && family(top) != family(said) && !slices.Contains(finer(top), said) && !slices.Contains(finer(said), top) && text[top] == 0 {
+	if weight >= 75 && loud >= 90 && family(top) != family(said) && family(top) != "request" && !slices.Contains(finer(top), said) && !slices.Contains(finer(said), top) && text[top] == 0 {
 		clash = true
 	}
 	return c, fits, clash
@@ -210,7 +210,7 @@ func suits(c condition.Condition, status, weight int) int {
 			return usual
 		}
 		if family(c) == "access" {
-			return -8
+			return -2
 		}
 		return odd
 	case 402:

@@ -14,7 +14,7 @@ func (x *reading) isFieldMap(n *node) bool {
 		}
 		switch kid.kind {
 		case kindArray:
-			if !messageList(kid) && !nestedList(kid) {
+			if !messageList(kid) && !nestedList(kid) || kid.first().is(kindObject) && (kid.norm == "errors" || kid.norm == "issues" || kid.norm == "violations") {
 				return false
 			}
 			lists++

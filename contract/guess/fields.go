@@ -178,6 +178,11 @@ func (x *reading) locator(item *node) (path []string, in string, ok bool) {
 			continue
 		}
 		switch {
+		case name == "target" && n.kind == kindObject && n.get("name", "field") != nil:
+			if p := n.get("name", "field").str(); p != "" && item.get("property") == nil {
+				return splitPath(p), either(inOf(n.get("type").str()), in), true
+			}
+			continue
 		case name == "path" && graph, name == "target" && n.kind != kindString:
 			continue
 		case name == "path" && x.requestPath(n):

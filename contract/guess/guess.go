@@ -23,6 +23,7 @@ package guess
 
 import (
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/failwell/failwell/contract/condition"
@@ -218,6 +219,9 @@ func (x *reading) statedStatus() int {
 		}
 		for _, name := range []string{"status", "statuscode", "httpstatus", "httpstatuscode", "httpcode", "cod", "code", "errorcode"} {
 			n := s.n.get(name)
+			if x.http >= 400 && strings.HasSuffix(name, "code") && !strings.Contains(name, "status") && name != "httpcode" {
+				continue // may be a number of the API's own
+			}
 			if v, ok := n.num(); ok && v >= 400 && v <= 599 && v == float64(int(v)) {
 				return int(v)
 			}

@@ -57,7 +57,7 @@ func (x *reading) headerCode() found {
 	for _, name := range x.head.names {
 		rank := 0
 		switch {
-		case strings.HasSuffix(name, "error-code"), strings.HasSuffix(name, "errorcode"), strings.HasSuffix(name, "errortype"), strings.HasSuffix(name, "error-type"):
+		case strings.HasSuffix(name, "error-code"), strings.HasSuffix(name, "errorcode"), strings.HasSuffix(name, "exception-code"), strings.HasSuffix(name, "errortype"), strings.HasSuffix(name, "error-type"):
 			rank = 66
 		case name == "grpc-status", strings.HasSuffix(name, "error-name"), strings.HasSuffix(name, "error-reason"), name == "x-error", name == "x-ratelimit-reason":
 			rank = 60

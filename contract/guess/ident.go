@@ -145,7 +145,7 @@ func headerIDRank(name string) int {
 		return 70
 	case name == "x-cloud-trace-context", name == "traceparent" || name == "uber-trace-id":
 		return 52
-	case has("errorid"), has("incidentid"), has("transactionid"), has("activityid"), has("logid"), has("invocationid"), has("operationid"), has("messageid"), has("eventid"), has("callid"), has("trackingid"), strings.HasSuffix(name, "_tid"), strings.HasSuffix(name, "-tid"):
+	case has("errorid"), has("incidentid"), has("transactionid"), has("activityid"), has("logid"), has("invocationid"), has("operationid"), has("messageid"), has("eventid"), has("callid"), has("queryid"), has("trackingid"), strings.HasSuffix(name, "_tid"), strings.HasSuffix(name, "-tid"):
 		return 56
 	case flat == "xtransaction", flat == "xtid", flat == "xtrace", flat == "xcallid", flat == "xvercelid", flat == "xrid", flat == "xunique", flat == "xuniqueid":
 		return 55

@@ -63,7 +63,7 @@ var locators = []string{
 
 // issueTexts are the members that hold the sentence of one issue.
 var issueTexts = []string{
-	"message", "msg", "errormessage", "errorsummary", "description", "detail", "defaultmessage", "errordescription", "usermessage", "reason", "issue", "error",
+	"message", "msg", "errormessage", "errorsummary", "helpmessage", "description", "detail", "defaultmessage", "errordescription", "usermessage", "reason", "issue", "error",
 	"errormsg", "title", "text", textKey, "summary", "problem", "errors", "messages", "info", "details", "code", "errorcode", "type", "rule", "keyword",
 }
 

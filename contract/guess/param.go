@@ -106,7 +106,14 @@ func isName(s string) bool {
 // spokenName reads "name is required" and "Missing parameter: name", where the
 // name looks like an identifier.
 func spokenName(s string) string {
-	if head, _, ok := strings.Cut(s, " is required"); ok && isFieldName(head) {
+	if head, rest, ok := strings.Cut(s, " "); ok && isFieldName(head) {
+		for _, verb := range []string{"is required", "is missing", "is not", "is invalid", "must", "should", "cannot", "can't"} {
+			if strings.HasPrefix(rest, verb) {
+				return head
+			}
+		}
+	}
+	if head, rest, ok := strings.Cut(s, ": "); ok && isFieldName(head) && strings.Contains(rest, " ") && strings.ToLower(head) == head {
 		return head
 	}
 	lower := asciiLower(s)

@@ -205,6 +205,8 @@ func commonRules() []rule {
 		{condition.KeyUnknown, 92, credential + " _ invalid|incorrect|wrong|unknown|unverified|mismatch", "401 403 2xx 0 400"},
 		{condition.KeyUnknown, 92, credential + "|signature _ match|valid|recognized|recognised|verified|verify|verification|rejected", "401 403"},
 		{condition.KeyUnknown, 90, "invalidtoken*", ""},
+		{condition.KeyUnknown, 93, credential + " _ not exist|exists|found|recognized", "401 403"},
+		{condition.PermissionDenied, 90, "unauthorized scope|scopes|permission", ""},
 		{condition.KeyUnknown, 90, "security header|error", ""},
 		{condition.KeyUnknown, 97, "not|didnt _ valid|correct|proper _ " + credential, "401 403 2xx 0 400"},
 		{condition.KeyUnknown, 92, "invalid|incorrect|wrong __ api|access key|token", "401 403"},
