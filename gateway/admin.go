@@ -82,6 +82,7 @@ func (a *admin) routes() http.Handler {
 	open("GET /healthz", a.health)
 	open("GET /readyz", a.ready)
 	closed("GET /v1/status", a.status)
+	a.keyRoutes(closed)
 	return a.sameHost(mux)
 }
 

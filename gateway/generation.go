@@ -20,12 +20,14 @@ import (
 type generation struct {
 	settings Settings
 	contract *contract.Contract
-	guard    *failwell.Guard
-	handler  http.Handler
-	pool     *pool
-	hygiene  hygiene
-	cert     *tls.Certificate
-	roots    *x509.CertPool
+	// admission decides; generations share keys and counts of limits.
+	admission *admission.Controller
+	guard     *failwell.Guard
+	handler   http.Handler
+	pool      *pool
+	hygiene   hygiene
+	cert      *tls.Certificate
+	roots     *x509.CertPool
 	// transports by whether they speak h2c, shared by upstreams.
 	transports map[bool]*http.Transport
 }
@@ -62,6 +64,11 @@ func (g *Gateway) build(s Settings, old *generation) (*generation, error) {
 	n.hygiene.own = ownNames(n.contract)
 	if err := n.connect(g, old); err != nil {
 		return nil, err
+	}
+	if old == nil {
+		n.admission = &admission.Controller{Contract: n.contract, Store: g.config.Store, Clock: g.config.Clock, Logger: g.log}
+	} else {
+		n.admission = old.admission.WithContract(n.contract)
 	}
 	return n, n.guarded(g)
 }
@@ -122,12 +129,8 @@ func (n *generation) guarded(g *Gateway) (err error) {
 			err = fmt.Errorf("contract %s cannot be enforced: %v", n.settings.Contract, thrown)
 		}
 	}()
-	controller, err := g.controller(n.contract)
-	if err != nil {
-		return err
-	}
 	n.guard = &failwell.Guard{
-		Contract: n.contract, Admission: controller, MaxBody: int64(n.settings.MaxBody),
+		Contract: n.contract, Admission: n.admission, MaxBody: int64(n.settings.MaxBody),
 		Cooperative: true, KeepPlainErrors: true, Logger: g.log, Clock: g.config.Clock, OnDone: g.done(n.settings.AccessLog),
 	}
 	p := &proxy{
@@ -138,12 +141,6 @@ func (n *generation) guarded(g *Gateway) (err error) {
 	p.prepare()
 	n.handler = n.guard.Wrap(p)
 	return nil
-}
-
-// controller decides on calls under a contract. Keys and limits live in the
-// store and survive the change of a contract.
-func (g *Gateway) controller(c *contract.Contract) (*admission.Controller, error) {
-	return &admission.Controller{Contract: c, Store: g.config.Store, Clock: g.config.Clock, Logger: g.log}, nil
 }
 
 // ownNames are the headers whose look-alikes are removed.

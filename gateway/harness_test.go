@@ -61,11 +61,12 @@ type fault struct {
 // running is a gateway on a port of its own.
 type running struct {
 	*gateway.Gateway
-	t      *testing.T
-	url    string
-	client *http.Client
-	logs   *syncBuffer
-	store  store.Store
+	t        *testing.T
+	settings gateway.Settings
+	url      string
+	client   *http.Client
+	logs     *syncBuffer
+	store    store.Store
 	// stop ends it and returns what Run returned.
 	stop func() error
 }
@@ -105,7 +106,7 @@ func start(t *testing.T, s gateway.Settings) *running {
 	if s.Admin == "" {
 		s.Admin = "off"
 	}
-	g := &running{t: t, logs: &syncBuffer{}, store: &store.Memory{}}
+	g := &running{t: t, settings: s, logs: &syncBuffer{}, store: &store.Memory{}}
 	logger := slog.New(slog.NewTextHandler(g.logs, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	var err error
 	g.Gateway, err = gateway.New(gateway.Config{Settings: s, LoadContract: load, Store: g.store, Logger: logger})

@@ -1,0 +1,244 @@
+package gateway
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/failwell/failwell"
+	"github.com/failwell/failwell/admission"
+)
+
+// keyRequest is a key to be made, as POST /v1/keys takes it.
+type keyRequest struct {
+	Account     string `json:"account"`
+	Name        string `json:"name,omitempty"`
+	Environment string `json:"environment,omitempty"`
+	// Permissions: absent means all that the contract has, [] means none.
+	Permissions []string  `json:"permissions"`
+	Expires     time.Time `json:"expires,omitzero"`
+}
+
+func (k keyRequest) newKey() admission.NewKey {
+	return admission.NewKey{Account: k.Account, Name: k.Name, Environment: k.Environment, Permissions: k.Permissions, Expires: k.Expires}
+}
+
+func requestOf(n admission.NewKey) keyRequest {
+	return keyRequest{Account: n.Account, Name: n.Name, Environment: n.Environment, Permissions: n.Permissions, Expires: n.Expires}
+}
+
+// importRequest is what POST /v1/keys/import takes.
+type importRequest struct {
+	Keys []importedKey `json:"keys"`
+}
+
+type importedKey struct {
+	keyRequest
+
+	Plain  string `json:"plain,omitempty"`
+	SHA256 string `json:"sha256,omitempty"`
+	Start  string `json:"start,omitempty"`
+}
+
+type createdKey struct {
+	Secret string        `json:"secret"`
+	Key    admission.Key `json:"key"`
+}
+
+type keyList struct {
+	Keys []admission.Key `json:"keys"`
+}
+
+type accountList struct {
+	Accounts []admission.Account `json:"accounts"`
+}
+
+// accountChange is what PATCH /v1/accounts/{id} takes; what is absent stays.
+type accountChange struct {
+	Plan  *string                 `json:"plan,omitempty"`
+	State *admission.AccountState `json:"state,omitempty"`
+}
+
+func (a *admin) keyRoutes(handle func(pattern string, f func(http.ResponseWriter, *http.Request) error)) {
+	handle("POST /v1/keys", a.createKey)
+	handle("GET /v1/keys", a.listKeys)
+	handle("POST /v1/keys/import", a.importKeys)
+	handle("GET /v1/keys/{id}", one((*admission.Keyring).Get, a))
+	handle("DELETE /v1/keys/{id}", one((*admission.Keyring).Revoke, a))
+	handle("POST /v1/keys/{id}/revoke", one((*admission.Keyring).Revoke, a))
+	handle("POST /v1/keys/{id}/deactivate", one((*admission.Keyring).Deactivate, a))
+	handle("POST /v1/keys/{id}/reactivate", one((*admission.Keyring).Reactivate, a))
+	handle("GET /v1/accounts", a.listAccounts)
+	handle("GET /v1/accounts/{id}", one((*admission.Keyring).Account, a))
+	handle("PUT /v1/accounts/{id}", a.putAccount)
+	handle("PATCH /v1/accounts/{id}", a.changeAccount)
+}
+
+func (a *admin) keys() *admission.Keyring { return a.gateway.live.Load().admission.Keys() }
+
+func (a *admin) createKey(w http.ResponseWriter, r *http.Request) error {
+	var k keyRequest
+	if err := read(r, &k); err != nil {
+		return err
+	}
+	secret, key, err := a.keys().Create(r.Context(), k.newKey())
+	if err != nil {
+		return keyError(err)
+	}
+	return answer(w, http.StatusCreated, createdKey{secret, key})
+}
+
+func (a *admin) listKeys(w http.ResponseWriter, r *http.Request) error {
+	after, limit, err := page(r)
+	if err != nil {
+		return err
+	}
+	keys, err := a.keys().List(r.Context(), admission.KeyQuery{Account: r.URL.Query().Get("account"), After: after, Limit: limit})
+	if err != nil {
+		return keyError(err)
+	}
+	return answer(w, http.StatusOK, keyList{append([]admission.Key{}, keys...)})
+}
+
+// importKeys stops at the first key that is refused; those before it are in.
+func (a *admin) importKeys(w http.ResponseWriter, r *http.Request) error {
+	var list importRequest
+	if err := read(r, &list); err != nil {
+		return err
+	}
+	made := keyList{Keys: make([]admission.Key, 0, len(list.Keys))}
+	for i, k := range list.Keys {
+		key, err := a.keys().Import(r.Context(), admission.Imported{NewKey: k.newKey(), Plain: k.Plain, SHA256: k.SHA256, Start: k.Start})
+		if err != nil {
+			return keyError(fmt.Errorf("key %d of %d: %w", i+1, len(list.Keys), err))
+		}
+		made.Keys = append(made.Keys, key)
+	}
+	return answer(w, http.StatusCreated, made)
+}
+
+func (a *admin) listAccounts(w http.ResponseWriter, r *http.Request) error {
+	after, limit, err := page(r)
+	if err != nil {
+		return err
+	}
+	accounts, err := a.keys().Accounts(r.Context(), after, limit)
+	if err != nil {
+		return keyError(err)
+	}
+	return answer(w, http.StatusOK, accountList{append([]admission.Account{}, accounts...)})
+}
+
+func (a *admin) putAccount(w http.ResponseWriter, r *http.Request) error {
+	var account admission.Account
+	if err := read(r, &account); err != nil {
+		return err
+	}
+	id := r.PathValue("id")
+	if account.ID != "" && account.ID != id {
+		return invalid("the id in the body is not the one in the path")
+	}
+	account.ID = id
+	if err := a.keys().PutAccount(r.Context(), account); err != nil {
+		return keyError(err)
+	}
+	return one((*admission.Keyring).Account, a)(w, r)
+}
+
+func (a *admin) changeAccount(w http.ResponseWriter, r *http.Request) error {
+	var change accountChange
+	if err := read(r, &change); err != nil {
+		return err
+	}
+	if change.Plan != nil {
+		if _, err := a.keys().SetAccountPlan(r.Context(), r.PathValue("id"), *change.Plan); err != nil {
+			return keyError(err)
+		}
+	}
+	if change.State != nil {
+		if _, err := a.keys().SetAccountState(r.Context(), r.PathValue("id"), *change.State); err != nil {
+			return keyError(err)
+		}
+	}
+	return one((*admission.Keyring).Account, a)(w, r)
+}
+
+// one handles a call on one key or account.
+func one[T any](call func(*admission.Keyring, context.Context, string) (T, error), a *admin) func(http.ResponseWriter, *http.Request) error {
+	return func(w http.ResponseWriter, r *http.Request) error {
+		found, err := call(a.keys(), r.Context(), r.PathValue("id"))
+		if err != nil {
+			return keyError(err)
+		}
+		return answer(w, http.StatusOK, found)
+	}
+}
+
+// read takes one JSON value, without members that nobody knows.
+func read(r *http.Request, into any) error {
+	d := json.NewDecoder(r.Body)
+	d.DisallowUnknownFields()
+	err := d.Decode(into)
+	if err == nil && d.More() {
+		err = errors.New("there is more than one value")
+	}
+	var tooLarge *http.MaxBytesError
+	switch {
+	case err == nil:
+		return nil
+	case errors.As(err, &tooLarge):
+		return err
+	case errors.Is(err, io.EOF):
+		err = errors.New("the body is empty")
+	}
+	e := failwell.FromCondition(failwell.FormatInvalid, err)
+	e.Message = "The body cannot be read: " + err.Error()
+	return e
+}
+
+func page(r *http.Request) (after string, limit int, err error) {
+	q := r.URL.Query()
+	if s := q.Get("limit"); s != "" {
+		if limit, err = strconv.Atoi(s); err != nil || limit < 1 || limit > 1000 {
+			return "", 0, invalid("limit is a number from 1 to 1000")
+		}
+	}
+	return q.Get("after"), limit, nil
+}
+
+func invalid(what string) error {
+	e := failwell.FromCondition(failwell.ValidationFailed, nil)
+	e.Message = what
+	return e
+}
+
+// keyError tells operators what the keyring says. Its words hold no secrets;
+// what a store says is for the log.
+func keyError(err error) error {
+	for _, known := range keyErrors {
+		if errors.Is(err, known.err) {
+			e := failwell.FromCondition(known.condition, err)
+			e.Message = err.Error()
+			return e
+		}
+	}
+	return failwell.FromCondition(failwell.StorageFailed, err)
+}
+
+// keyErrors pairs the keyring's errors with what the admin API makes of them,
+// for both of its ends.
+var keyErrors = []struct {
+	err       error
+	condition failwell.Condition
+}{
+	{admission.ErrNoKey, failwell.ResourceMissing},
+	{admission.ErrNoAccount, failwell.ResourceMissing},
+	{admission.ErrKeyExists, failwell.ResourceConflict},
+	{admission.ErrRevoked, failwell.ResourceConflict},
+	{admission.ErrInvalid, failwell.ValidationFailed},
+}
