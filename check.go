@@ -128,7 +128,9 @@ func tellsInside(c *contract.Contract, status int) bool {
 
 // readFailure reads a failure from a response and the beginning of its body,
 // without the credentials that may be echoed there. ok is false for a success.
-func readFailure(c *contract.Contract, resp *http.Response, raw []byte, s *secrets, now time.Time) (f contract.Failure, header http.Header, body []byte, ok bool) {
+func readFailure(c *contract.Contract, resp *http.Response, raw []byte, s *secrets, now time.Time) (
+	f contract.Failure, header http.Header, body []byte, ok bool,
+) {
 	header, body = s.headers(resp.Header), s.bytes(raw)
 	f, ok = c.Decode(contract.Response{Status: resp.StatusCode, Header: header, Body: body}, serverTime(resp.Header, now))
 	if resp.StatusCode < http.StatusBadRequest && (!ok || f.Envelope == "" && len(f.Items) == 0) {

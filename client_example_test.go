@@ -32,7 +32,7 @@ func (m inMemory) RoundTrip(req *http.Request) (*http.Response, error) {
 func ExampleTransport() {
 	api := contract.MustParse([]byte(clientContract))
 	calls := 0
-	server := inMemory{http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	server := inMemory{http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		calls++
 		if calls < 3 {
 			w.Header().Set("Retry-After", "2")

@@ -124,7 +124,7 @@ func networkRules() []rule {
 		{name: "cut off GET", steps: []step{{err: io.ErrUnexpectedEOF}, ok()}, waits: []time.Duration{s}, status: 200},
 		{name: "certificate", steps: []step{{err: unknownCA}}, stopped: failwell.StopAdvice, is: failwell.UpstreamUnreachable},
 		{name: "contract forbids network retries", transport: func(t *failwell.Transport) {
-			c := *t.Contract //nolint:govet // its tables are shared and only read
+			c := *t.Contract // its tables are shared, and only read
 			c.Client.Network = failwell.RetryNever
 			t.Contract = &c
 		}, steps: []step{refused()}, stopped: failwell.StopAdvice},

@@ -138,7 +138,7 @@ func (b *trackedBody) Read(p []byte) (int, error) {
 	if b.closed {
 		return 0, errors.New("read after close")
 	}
-	return b.Reader.Read(p) //nolint:wrapcheck // transparent
+	return b.Reader.Read(p)
 }
 
 func (b *trackedBody) Close() error {

@@ -61,7 +61,7 @@ func (m *memory) dial(ctx context.Context, _, _ string) (net.Conn, error) {
 	case <-m.closed:
 		return nil, net.ErrClosed
 	case <-ctx.Done():
-		return nil, ctx.Err() //nolint:wrapcheck // net/http wraps it
+		return nil, ctx.Err()
 	}
 }
 
@@ -81,6 +81,7 @@ func serve(t *testing.T, h http.HandlerFunc) (*memory, *failwell.Transport, *htt
 		tr.CloseIdleConnections()
 		_ = server.Close()
 		<-stopped
+		<-time.After(time.Second) // net/http's server lingers after an early answer
 	})
 	return m, tr, &http.Client{Transport: tr}
 }
@@ -217,7 +218,7 @@ func TestAttemptTimeoutSparesTheBody(t *testing.T) {
 			t.Fatal(err)
 		}
 		got, err := io.ReadAll(resp.Body)
-		if err != nil || string(got) != "drip drip drip drip drip " {
+		if err != nil || string(got) != strings.Repeat("drip ", 5) {
 			t.Errorf("read %q: %v", got, err)
 		}
 		_ = resp.Body.Close()
@@ -443,15 +444,38 @@ func TestNothingLeaks(t *testing.T) {
 	})
 }
 
+// A server may answer before it has read the body, while the base transport is
+// still sending it; the repetition must not share anything with that.
+func TestEarlyAnswerAndRewind(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		whole := strings.Repeat("0123456789abcdef", 1<<16) // 1 MiB
+		_, _, client := serve(t, times(3,
+			func(w http.ResponseWriter, _ *http.Request) { fail(w, http.StatusServiceUnavailable, "down") },
+			func(w http.ResponseWriter, r *http.Request) { _, _ = io.Copy(w, r.Body) }))
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "http://parcels.example/parcels", strings.NewReader(whole))
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp, err := client.Do(req)
+		if err := failwell.Check(resp, err); err != nil {
+			t.Fatal(err)
+		}
+		if got, err := io.ReadAll(resp.Body); err != nil || string(got) != whole {
+			t.Errorf("%d bytes arrived: %v", len(got), err)
+		}
+		_ = resp.Body.Close()
+	})
+}
+
 // contexts remembers the context of the last attempt.
 type contexts struct {
 	http.RoundTripper
-	last context.Context //nolint:containedctx // to look at
+	last context.Context
 }
 
 func (c *contexts) RoundTrip(req *http.Request) (*http.Response, error) {
 	c.last = req.Context()
-	return c.RoundTripper.RoundTrip(req) //nolint:wrapcheck // transparent
+	return c.RoundTripper.RoundTrip(req)
 }
 
 // An attempt with a time limit must not stay registered with a parent context

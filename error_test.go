@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"net/http"
 	"net/url"
 	"strings"
 	"sync"
@@ -131,7 +132,7 @@ func TestPrivateCauseStaysInLogs(t *testing.T) {
 	if text := fmt.Sprintf("%v %s %+v", e, e, e); strings.Contains(text, "users_pkey") {
 		t.Errorf("the cause is in %q", text)
 	}
-	encoded, err := json.Marshal(e.Failure)
+	encoded, err := json.Marshal(e.Failure) //nolint:musttag // as nobody should, but somebody will
 	if err != nil || bytes.Contains(encoded, []byte("users_pkey")) {
 		t.Errorf("the cause is in %s (%v)", encoded, err)
 	}
@@ -156,7 +157,7 @@ func TestLogValue(t *testing.T) {
 	e.Contract, e.Origin, e.RequestID, e.Method, e.URL = c, failwell.FromServer, "req_1", "POST", "https://parcels.example/v1/parcels"
 	e.IdempotencyKey, e.Attempts, e.Stopped = "k1", make([]failwell.Attempt, 2), failwell.StopBudget
 	var got struct {
-		Error map[string]any
+		Error map[string]any `json:"error"`
 	}
 	if err := json.Unmarshal([]byte(logLine(e)), &got); err != nil {
 		t.Fatal(err)
@@ -193,7 +194,7 @@ func TestCheckWithoutTransport(t *testing.T) {
 	t.Parallel()
 	timeout := &url.Error{Op: "Get", URL: "https://user:hunter22@api.example/x?api_key=sk_secret_1&sig=tiny&page=2", Err: context.DeadlineExceeded}
 	e := wanted(t, failwell.Check(nil, timeout))
-	if !errors.Is(e, context.DeadlineExceeded) || !errors.Is(e, failwell.UpstreamTimeout) || !e.Timeout() || e.Origin != failwell.FromClient || e.Method != "GET" || e.Status != 0 {
+	if !errors.Is(e, context.DeadlineExceeded) || !errors.Is(e, failwell.UpstreamTimeout) || !e.Timeout() || e.Origin != failwell.FromClient || e.Method != http.MethodGet || e.Status != 0 {
 		t.Errorf("got %+v", e)
 	}
 	if want := "https://redacted@api.example/x?api_key=redacted&sig=redacted&page=2"; e.URL != want {

@@ -136,7 +136,7 @@ func (c *call) again() (*http.Request, error) {
 	if out.Body != nil && out.Body != http.NoBody {
 		body, err := out.GetBody()
 		if err != nil {
-			return nil, err
+			return nil, fmt.Errorf("rewinding the body: %w", err)
 		}
 		out.Body = body
 	}

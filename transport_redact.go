@@ -170,16 +170,15 @@ func (s *secrets) value(v any) any {
 // cleanError keeps an error's identity and takes credentials out of its text.
 // http.Client puts the URL, query and all, into a *url.Error.
 func (s *secrets) cleanError(err error) error {
-	if u, ok := err.(*url.Error); ok { //nolint:errorlint // only the outermost can be replaced
-		c := &url.Error{Op: u.Op, URL: s.text(u.URL), Err: s.cleanError(u.Err)}
+	if u, ok := errors.AsType[*url.Error](err); ok {
+		address := s.text(u.URL)
 		if parsed, parseErr := url.Parse(u.URL); parseErr == nil {
-			c.URL = s.address(parsed)
+			address = s.address(parsed)
 		}
-		return c
-	}
-	if inner, ok := errors.AsType[*url.Error](err); ok {
-		plain := s.cleanError(inner)
-		return &cleanedError{text: s.text(strings.ReplaceAll(err.Error(), inner.URL, plain.(*url.Error).URL)), cause: err} //nolint:errorlint,forcetypeassert // made above
+		if error(u) == err { //nolint:errorlint // only the outermost can be replaced
+			return &url.Error{Op: u.Op, URL: address, Err: s.cleanError(u.Err)}
+		}
+		return &cleanedError{text: s.text(strings.ReplaceAll(err.Error(), u.URL, address)), cause: err}
 	}
 	if text := err.Error(); s.text(text) != text {
 		return &cleanedError{text: s.text(text), cause: err}

@@ -84,7 +84,7 @@ func (w *wire) arrived(resp *http.Response) error {
 		return nil
 	}
 	discard(resp)
-	return context.Cause(w.ctx) //nolint:wrapcheck // made here
+	return context.Cause(w.ctx)
 }
 
 // release ends the attempt and all that belongs to it.
@@ -154,4 +154,4 @@ func (e *attemptTimeout) Timeout() bool { return true }
 // Temporary completes net.Error.
 func (e *attemptTimeout) Temporary() bool { return true }
 
-func (e *attemptTimeout) Is(target error) bool { return target == context.DeadlineExceeded } //nolint:err113,errorlint // as net/http does
+func (e *attemptTimeout) Is(target error) bool { return target == context.DeadlineExceeded } //nolint:err113 // as net/http does
