@@ -48,22 +48,25 @@ func (x *exchange) translate(resp *http.Response) error {
 
 var errTranslated = errors.New("translated from the upstream's error")
 
-// ofClass returns the condition that was read, or the nearest one whose code
-// keeps the class of the upstream's status: what was the caller's fault stays so.
+// ofClass returns the condition that was read, if the contract sends it under
+// the upstream's status; else what the status stands for; else whatever keeps
+// its class, so that what was the caller's fault stays so.
 func ofClass(c *contract.Contract, read condition.Condition, status int) condition.Condition {
-	last := condition.RequestMalformed
-	if status >= 500 {
-		last = condition.Internal
-	}
-	for _, of := range []condition.Condition{read, condition.OfStatus(status)} {
-		if of == condition.Unknown {
-			continue
-		}
-		if code, usual := c.For(of); code.Allows(status) || usual/100 == status/100 {
+	candidates := [2]condition.Condition{read, condition.OfStatus(status)}
+	for _, of := range candidates {
+		if code, _ := c.For(of); of != condition.Unknown && code.Allows(status) {
 			return of
 		}
 	}
-	return last
+	for _, of := range candidates {
+		if _, usual := c.For(of); of != condition.Unknown && usual/100 == status/100 {
+			return of
+		}
+	}
+	if status >= 500 {
+		return condition.Internal
+	}
+	return condition.RequestMalformed
 }
 
 // passedBody is a body of which a part has been read already.
