@@ -143,18 +143,18 @@ func (l *lens) draw(t *rapid.T) (f, want contract.Failure) {
 		want.Status = l.code.StatusOf(f.Condition)
 	}
 	want.Condition = l.code.Condition(want.Status)
-	f.Message = wild.Draw(t, "message")
+	f.Message = wild().Draw(t, "message")
 	if l.code.Envelope.Carries("message") {
 		want.Message = f.Message
 	}
-	f.RequestID = wild.Draw(t, "request id")
+	f.RequestID = wild().Draw(t, "request id")
 	if slices.Contains(l.code.Envelope.Requires, "request_id") {
 		f.RequestID += "!" // never empty
 	}
 	if l.carries("request_id") {
 		want.RequestID = f.RequestID
 	}
-	f.Time = instant.Draw(t, "time")
+	f.Time = instant(t, "time")
 	if l.code.Envelope.Carries("timestamp") {
 		want.Time = f.Time
 	}
@@ -180,13 +180,21 @@ func (l *lens) drawStatus(t *rapid.T, f *contract.Failure) {
 	}
 }
 
-var (
-	// wild is any text, with more than its share of what breaks JSON.
-	wild = rapid.StringOfN(rapid.OneOf(rapid.Rune(), rapid.SampledFrom([]rune("\"\\/\x00\x1f\u007f\u2028\u2029<>&${}.,~#\n\t\ufeff\U0001f600"))), 0, 24, -1)
-	// step has no dot, and is not empty: a dotted path cannot tell more.
-	step    = rapid.StringOfN(rapid.SampledFrom([]rune("abz019-_\"\\ é\x01~/#[]")), 1, 8, -1)
-	instant = rapid.Custom(func(t *rapid.T) time.Time { return time.Unix(rapid.Int64Range(0, 253402300799).Draw(t, "epoch"), 0).UTC() })
-)
+// Generators are made anew each time: rapid's are not safe for parallel tests.
+
+// wild is any text, with more than its share of what breaks JSON.
+func wild() *rapid.Generator[string] {
+	return rapid.StringOfN(rapid.OneOf(rapid.Rune(), rapid.SampledFrom([]rune("\"\\/\x00\x1f\u007f\u2028\u2029<>&${}.,~#\n\t\ufeff\U0001f600"))), 0, 24, -1)
+}
+
+// step has no dot, and is not empty: a dotted path cannot tell more.
+func step() *rapid.Generator[string] {
+	return rapid.StringOfN(rapid.SampledFrom([]rune("abz019-_\"\\ é\x01~/#[]")), 1, 8, -1)
+}
+
+func instant(t *rapid.T, label string) time.Time {
+	return time.Unix(rapid.Int64Range(0, 253402300799).Draw(t, label), 0).UTC()
+}
 
 func (l *lens) drawFields(t *rapid.T) (sent, read []contract.FieldError) {
 	most := 1
@@ -194,15 +202,15 @@ func (l *lens) drawFields(t *rapid.T) (sent, read []contract.FieldError) {
 		most = 4
 	}
 	for range rapid.IntRange(0, most).Draw(t, "fields") {
-		steps := wild
+		steps := wild()
 		if l.dotted {
-			steps = step
+			steps = step()
 		}
 		x := contract.FieldError{
-			In:      wild.Draw(t, "in"),
+			In:      wild().Draw(t, "in"),
 			Path:    rapid.SliceOfN(steps, 0, 4).Draw(t, "path"),
-			Message: wild.Draw(t, "field message"),
-			Code:    wild.Draw(t, "field code"),
+			Message: wild().Draw(t, "field message"),
+			Code:    wild().Draw(t, "field code"),
 		}
 		sent = append(sent, x)
 		var y contract.FieldError
@@ -257,11 +265,11 @@ func value(t *rapid.T, x *contract.Param) any {
 	case contract.TypeBoolean:
 		return rapid.Bool().Draw(t, x.Name)
 	case contract.TypeTime:
-		return instant.Draw(t, x.Name)
+		return instant(t, x.Name)
 	case contract.TypeAny, contract.TypeObject, contract.TypeArray:
-		return map[string]any{"list": []any{wild.Draw(t, "any"), json.Number("1.0"), true, nil}}
+		return map[string]any{"list": []any{wild().Draw(t, "any"), json.Number("1.0"), true, nil}}
 	case contract.TypeString:
-		return wild.Draw(t, x.Name)
+		return wild().Draw(t, x.Name)
 	}
 	t.Fatalf("no values of type %q", x.Type)
 	return nil
