@@ -44,7 +44,8 @@ func (x *contractLintCmd) Run(_ context.Context, c *console) error {
 		case err != nil:
 			return err
 		default:
-			if err := x.printf(c, "%s: ok: %d codes, %d envelopes, %d operations\n", file, len(loaded.Codes), len(loaded.Envelopes), len(loaded.Operations)); err != nil {
+			if err := x.printf(c, "%s: ok: %s, %s, %s\n", file,
+				count(len(loaded.Codes), "code"), count(len(loaded.Envelopes), "envelope"), count(len(loaded.Operations), "operation")); err != nil {
 				return err
 			}
 		}

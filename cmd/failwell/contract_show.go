@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -46,7 +47,10 @@ func (x *contractShowCmd) Run(_ context.Context, c *console) error {
 		{"retry", []string{"RULE", "VALUE"}, retryRows(spec)},
 		{"operations", []string{"METHOD", "PATH", "PERMISSION", "FEATURE", "RATE"}, operationRows(spec)},
 	} {
-		if err := c.table(p, t.title, t.heads, t.rows); err != nil {
+		if len(t.rows) == 0 {
+			continue
+		}
+		if err := errors.Join(c.print("\n"), c.table(p, t.title, t.heads, t.rows)); err != nil {
 			return err
 		}
 	}

@@ -220,7 +220,10 @@ func ranges(list []contract.StatusRange) string {
 	parts := make([]string, len(list))
 	for i, r := range list {
 		parts[i] = strconv.Itoa(r.From)
-		if r.To != r.From {
+		switch {
+		case r.From%100 == 0 && r.To == r.From+99:
+			parts[i] = strconv.Itoa(r.From/100) + "xx"
+		case r.To != r.From:
 			parts[i] += "-" + strconv.Itoa(r.To)
 		}
 	}

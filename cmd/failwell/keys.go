@@ -3,10 +3,10 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/failwell/failwell/admission"
@@ -30,13 +30,13 @@ type keyPlace struct {
 
 // keyring is what the commands need of either place.
 type keyring interface {
-	create(ctx context.Context, n admission.NewKey) (secret string, key admission.Key, err error)
-	importKeys(ctx context.Context, list []admission.Imported) ([]admission.Key, error)
-	list(ctx context.Context, account string) ([]admission.Key, error)
-	revoke(ctx context.Context, id string) (admission.Key, error)
-	// setPlan puts an account, new or not, on a plan.
-	setPlan(ctx context.Context, account, plan string) error
-	close() error
+	CreateKey(ctx context.Context, n admission.NewKey) (secret string, key admission.Key, err error)
+	// ImportKeys stops at the first that is refused.
+	ImportKeys(ctx context.Context, list []admission.Imported) ([]admission.Key, error)
+	Keys(ctx context.Context, account string) ([]admission.Key, error)
+	RevokeKey(ctx context.Context, id string) (admission.Key, error)
+	// SetPlan puts an account, new or not, on a plan.
+	SetPlan(ctx context.Context, account, plan string) (admission.Account, error)
 }
 
 // with opens the place, lets work happen there and closes it.
@@ -45,30 +45,30 @@ func (x *keyPlace) with(c *console, work func(keyring) error) error {
 	if x.Store != "" {
 		open = x.openStore
 	}
-	keys, err := open(c)
+	keys, closed, err := open(c)
 	if err != nil {
 		return err
 	}
 	err = refusal(work(keys))
-	return errors.Join(err, keys.close())
+	return errors.Join(err, closed())
 }
 
-func (x *keyPlace) openStore(c *console) (keyring, error) {
+func (x *keyPlace) openStore(c *console) (keyring, func() error, error) {
 	if x.Contract == "" {
-		return nil, usage("add --contract NAME|FILE: it says what keys look like and may do", "keys in a store need a contract")
+		return nil, nil, usage("add --contract NAME|FILE: it says what keys look like and may do", "keys in a store need a contract")
 	}
 	if x.Store == "memory:" {
-		return nil, usage("name a store that lasts, pebble:DIR, or a running gateway with --admin", "the store memory: is gone with the process that has it")
+		return nil, nil, usage("name a store that lasts, pebble:DIR, or a running gateway with --admin", "the store memory: is gone with the process that has it")
 	}
 	spec, err := loadContract(x.Contract)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	s, err := openStore(x.Store, slog.New(slog.NewTextHandler(c.stderr, &slog.HandlerOptions{Level: slog.LevelError})))
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	return &storedKeys{ring: (&admission.Controller{Contract: spec, Store: s}).Keys(), store: s}, nil
+	return &storedKeys{(&admission.Controller{Contract: spec, Store: s}).Keys()}, s.Close, nil
 }
 
 // refusal adds what to do to the errors of a keyring.
@@ -78,6 +78,8 @@ func refusal(err error) error {
 		return hinted(err, "failwell keys list shows the ids")
 	case errors.Is(err, admission.ErrKeyExists):
 		return hinted(err, "leave it out; failwell keys list shows what is there")
+	case errors.Is(err, syscall.ECONNREFUSED):
+		return hinted(errors.New("no gateway answers at the admin address"), "start one with failwell serve, or name the store with --store when none runs")
 	}
 	return err
 }
@@ -136,5 +138,5 @@ func (c *console) keyTable(p painter, keys []admission.Key, now time.Time) error
 	if len(rows) == 0 {
 		return c.print("no keys\n")
 	}
-	return c.table(p, fmt.Sprintf("%s", count(len(rows), "key")), []string{"ID", "START", "ACCOUNT", "ENV", "STATE", "EXPIRES", "PERMISSIONS", "NAME"}, rows)
+	return c.table(p, count(len(rows), "key"), []string{"ID", "START", "ACCOUNT", "ENV", "STATE", "EXPIRES", "PERMISSIONS", "NAME"}, rows)
 }

@@ -1,5 +1,22 @@
 package main
 
-import "errors"
+import (
+	"fmt"
+	"strings"
 
-func (x *keyPlace) openAdmin(*console) (keyring, error) { return nil, errors.New("x") }
+	"github.com/failwell/failwell/gateway"
+)
+
+// openAdmin finds the running gateway, whose token it reads where the gateway
+// has left it for its user.
+func (x *keyPlace) openAdmin(*console) (keyring, func() error, error) {
+	client, err := gateway.OpenAdmin(x.Admin)
+	if err != nil {
+		hint := "start one with failwell serve; name its address with --admin, or the store with --store when none runs"
+		if strings.Contains(x.Admin, "@") || !strings.Contains(x.Admin, ":") {
+			hint = "write --admin http://127.0.0.1:8081"
+		}
+		return nil, nil, hinted(fmt.Errorf("keys: %w", err), hint)
+	}
+	return client, func() error { return nil }, nil
+}

@@ -26,12 +26,12 @@ func (x *keysCreateCmd) Run(ctx context.Context, c *console) error {
 	}
 	return x.with(c, func(keys keyring) error {
 		if x.Plan != "" {
-			if err := keys.setPlan(ctx, x.Account, x.Plan); err != nil {
+			if _, err := keys.SetPlan(ctx, x.Account, x.Plan); err != nil {
 				return err
 			}
 		}
 		n := admission.NewKey{Account: x.Account, Name: x.Name, Environment: x.Env, Permissions: x.Permission, Expires: expires}
-		secret, key, err := keys.create(ctx, n)
+		secret, key, err := keys.CreateKey(ctx, n)
 		if err != nil {
 			return err
 		}

@@ -47,11 +47,11 @@ func (x *keysImportCmd) Run(ctx context.Context, c *console) error {
 	}
 	return x.with(c, func(keys keyring) error {
 		if x.Plan != "" {
-			if err := keys.setPlan(ctx, x.Account, x.Plan); err != nil {
+			if _, err := keys.SetPlan(ctx, x.Account, x.Plan); err != nil {
 				return err
 			}
 		}
-		made, err := keys.importKeys(ctx, list)
+		made, err := keys.ImportKeys(ctx, list)
 		if err != nil {
 			return err
 		}

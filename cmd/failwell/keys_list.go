@@ -16,7 +16,7 @@ type keysListCmd struct {
 // Run lists keys in the order in which they were made.
 func (x *keysListCmd) Run(ctx context.Context, c *console) error {
 	return x.with(c, func(keys keyring) error {
-		all, err := keys.list(ctx, x.Account)
+		all, err := keys.Keys(ctx, x.Account)
 		if err != nil {
 			return err
 		}
@@ -38,7 +38,7 @@ func (x *keysRevokeCmd) Run(ctx context.Context, c *console) error {
 	return x.with(c, func(keys keyring) error {
 		revoked := []admission.Key{}
 		for _, id := range x.IDs {
-			key, err := keys.revoke(ctx, id)
+			key, err := keys.RevokeKey(ctx, id)
 			if err != nil {
 				return err
 			}

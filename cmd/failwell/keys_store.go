@@ -6,20 +6,16 @@ import (
 	"fmt"
 
 	"github.com/failwell/failwell/admission"
-	"github.com/failwell/failwell/store"
 )
 
 // storedKeys works on a store that no gateway has open.
-type storedKeys struct {
-	ring  *admission.Keyring
-	store store.Store
-}
+type storedKeys struct{ ring *admission.Keyring }
 
-func (s *storedKeys) create(ctx context.Context, n admission.NewKey) (string, admission.Key, error) {
+func (s *storedKeys) CreateKey(ctx context.Context, n admission.NewKey) (string, admission.Key, error) {
 	return s.ring.Create(ctx, n) //nolint:wrapcheck // its words are for the user
 }
 
-func (s *storedKeys) importKeys(ctx context.Context, list []admission.Imported) ([]admission.Key, error) {
+func (s *storedKeys) ImportKeys(ctx context.Context, list []admission.Imported) ([]admission.Key, error) {
 	keys := make([]admission.Key, 0, len(list))
 	for i := range list {
 		key, err := s.ring.Import(ctx, list[i])
@@ -31,7 +27,7 @@ func (s *storedKeys) importKeys(ctx context.Context, list []admission.Imported) 
 	return keys, nil
 }
 
-func (s *storedKeys) list(ctx context.Context, account string) ([]admission.Key, error) {
+func (s *storedKeys) Keys(ctx context.Context, account string) ([]admission.Key, error) {
 	keys := []admission.Key{}
 	for {
 		q := admission.KeyQuery{Account: account}
@@ -46,21 +42,15 @@ func (s *storedKeys) list(ctx context.Context, account string) ([]admission.Key,
 	}
 }
 
-func (s *storedKeys) revoke(ctx context.Context, id string) (admission.Key, error) {
+func (s *storedKeys) RevokeKey(ctx context.Context, id string) (admission.Key, error) {
 	return s.ring.Revoke(ctx, id) //nolint:wrapcheck // its words are for the user
 }
 
-func (s *storedKeys) setPlan(ctx context.Context, account, plan string) error {
-	_, err := s.ring.SetAccountPlan(ctx, account, plan)
+func (s *storedKeys) SetPlan(ctx context.Context, id, plan string) (admission.Account, error) {
+	account, err := s.ring.SetAccountPlan(ctx, id, plan)
 	if errors.Is(err, admission.ErrNoAccount) {
-		err = s.ring.PutAccount(ctx, admission.Account{ID: account, Plan: plan})
+		account = admission.Account{ID: id, Plan: plan, State: admission.AccountActive}
+		err = s.ring.PutAccount(ctx, account)
 	}
-	return err //nolint:wrapcheck // its words are for the user
-}
-
-func (s *storedKeys) close() error {
-	if err := s.store.Close(); err != nil {
-		return fmt.Errorf("closing the store: %w", err)
-	}
-	return nil
+	return account, err //nolint:wrapcheck // its words are for the user
 }

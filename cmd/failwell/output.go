@@ -128,7 +128,7 @@ func (c *console) table(p painter, title string, heads []string, rows [][]string
 		left -= w + 2
 	}
 	var b strings.Builder
-	b.WriteString("\n" + p.bold(title) + "\n")
+	b.WriteString(p.bold(title) + "\n")
 	write := func(row []string, paint func(string) string) {
 		lines := broken(row[len(widths)], max(left-2, 30))
 		for n := range max(len(lines), 1) {

@@ -31,11 +31,13 @@ func (x *sandboxCmd) Run(ctx context.Context, c *console) error {
 	if err != nil {
 		return errors.Join(listenFault(fmt.Errorf("listen %s: %w", x.Listen, err)), s.Close())
 	}
-	url := "http://" + listener.Addr().String() + s.BasePath()
+	// The stand-in understands paths with and without the API's base path, so
+	// that what a test is given can be put before either.
+	url := "http://" + listener.Addr().String()
 	if x.JSON {
-		err = c.json(map[string]any{"url": url, "keys": s.Keys()})
+		err = c.json(map[string]any{"url": url, "base_url": url + s.BasePath(), "keys": s.Keys()})
 	} else {
-		err = c.showSandbox(url, s.Keys())
+		err = c.showSandbox(url+s.BasePath(), s.Keys())
 	}
 	if err != nil {
 		return errors.Join(err, listener.Close(), s.Close())
@@ -75,7 +77,7 @@ func serveUntil(ctx context.Context, l net.Listener, h http.Handler) error {
 // showSandbox prints where it is and which keys there are.
 func (c *console) showSandbox(url string, keys map[string]string) error {
 	p := c.painterFor(c.stdout)
-	if err := c.printf("sandbox on %s\n", p.bold(url)); err != nil {
+	if err := c.printf("sandbox on %s\n\n", p.bold(url)); err != nil {
 		return err
 	}
 	return c.table(p, "keys", []string{"STATE", "KEY"}, keyRows(keys))

@@ -53,14 +53,14 @@ func (x *serveCmd) serve(ctx context.Context, c *console, g *gateway.Gateway) er
 	if err := g.Listen(ctx); err != nil {
 		return listenFault(err)
 	}
+	hangup := make(chan os.Signal, 1)
+	signal.Notify(hangup, syscall.SIGHUP)
+	defer signal.Stop(hangup)
 	if x.JSON {
 		if err := c.json(map[string]string{"url": g.URL(), "admin": adminURL(g)}); err != nil {
 			return errors.Join(err, g.Close())
 		}
 	}
-	hangup := make(chan os.Signal, 1)
-	signal.Notify(hangup, syscall.SIGHUP)
-	defer signal.Stop(hangup)
 	over := make(chan struct{})
 	defer close(over)
 	go func() {

@@ -95,7 +95,7 @@ func (x *upCmd) gateway(ctx context.Context, s store.Store, upstream string, log
 func (x *upCmd) show(c *console, g *gateway.Gateway, api *sandbox.Sandbox) error {
 	url := g.URL() + api.BasePath()
 	if x.JSON {
-		return c.json(map[string]any{"url": url, "admin": adminURL(g), "keys": api.Keys()})
+		return c.json(map[string]any{"url": g.URL(), "base_url": url, "admin": adminURL(g), "keys": api.Keys()})
 	}
 	p := c.painterFor(c.stdout)
 	if err := c.printf("%s behind the gateway\n", p.bold(api.Contract().Title)); err != nil {
@@ -104,7 +104,7 @@ func (x *upCmd) show(c *console, g *gateway.Gateway, api *sandbox.Sandbox) error
 	if err := c.pairs(p, [][2]string{{"api", url}, {"admin", adminURL(g)}}); err != nil {
 		return err
 	}
-	if err := c.table(p, "keys", []string{"STATE", "KEY"}, keyRows(api.Keys())); err != nil {
+	if err := errors.Join(c.print("\n"), c.table(p, "keys", []string{"STATE", "KEY"}, keyRows(api.Keys()))); err != nil {
 		return err
 	}
 	if err := c.printf("\n%s\n", p.bold("try")); err != nil {
