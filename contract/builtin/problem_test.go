@@ -69,7 +69,9 @@ func TestProblemsAreSentAsTheRFCSays(t *testing.T) {
 func titleOf(t *testing.T, c *contract.Contract, f *contract.Failure) string {
 	t.Helper()
 	body, _, _ := c.AppendError(nil, f)
-	var problem struct{ Title string }
+	var problem struct {
+		Title string `json:"title"`
+	}
 	if err := json.Unmarshal(body, &problem); err != nil {
 		t.Fatal(err)
 	}
