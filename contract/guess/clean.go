@@ -60,27 +60,3 @@ func clean(s string, limit int) string {
 	}
 	return strings.TrimSpace(s)
 }
-
-// first returns the first non-empty value of a header field, whatever the case
-// of its name.
-func first(header map[string][]string, name string) string {
-	for _, v := range values(header, name) {
-		if v = strings.TrimSpace(v); v != "" {
-			return v
-		}
-	}
-	return ""
-}
-
-func values(header map[string][]string, name string) []string {
-	if v, ok := header[name]; ok {
-		return v
-	}
-	var found []string
-	for k, v := range header {
-		if strings.EqualFold(k, name) {
-			found = append(found, v...)
-		}
-	}
-	return found
-}

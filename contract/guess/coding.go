@@ -24,7 +24,8 @@ func undress(body []byte, header map[string][]string) []byte {
 	if len(body) > maxBody {
 		body = body[:maxBody+1] // one more, so that the cut shows
 	}
-	if strings.Contains(strings.ToLower(first(header, "transfer-encoding")), "chunked") {
+	fields := newHead(header)
+	if strings.Contains(strings.ToLower(fields.first("transfer-encoding")), "chunked") {
 		if plain, ok := dechunk(body); ok {
 			body = plain
 		}
@@ -34,7 +35,7 @@ func undress(body []byte, header map[string][]string) []byte {
 	switch {
 	case bytes.HasPrefix(body, []byte{0x1f, 0x8b}):
 		r, err = gzip.NewReader(bytes.NewReader(body))
-	case strings.Contains(strings.ToLower(first(header, "content-encoding")), "deflate") && !printable(body):
+	case strings.Contains(strings.ToLower(fields.first("content-encoding")), "deflate") && !printable(body):
 		if r, err = zlib.NewReader(bytes.NewReader(body)); err != nil {
 			r, err = flate.NewReader(bytes.NewReader(body)), nil
 		}

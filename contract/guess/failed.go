@@ -115,6 +115,9 @@ func codeMember(kid, n *node) bool {
 		return false
 	}
 	text := n.get("message", "msg", "errmsg", "errormessage", "info", "statusmessage", "retmsg", "returnmsg", "resultmsg", "errortype", "error", "errordetail", "desc", "description", "statusmsg")
+	if v := httpStatus(s); v > 0 && kid.norm == "statuscode" && n.get("body").is(kindString) {
+		return true // a whole response within the body
+	}
 	if text.str() == "" || pleased(text.str()) {
 		return false
 	}

@@ -99,7 +99,7 @@ func (x *reading) isRootMap(n *node) bool {
 
 func containerName(norm string) bool {
 	switch norm {
-	case "error", "errors", "detail", "details", "fault", "message", "data", "fielderrors", "validation":
+	case "error", "errors", "detail", "details", "fault", "message", "data", "fielderrors", "validation", "result", "response", "body", "meta":
 		return true
 	}
 	return false

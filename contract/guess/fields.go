@@ -171,7 +171,7 @@ func issueText(item *node) string {
 // locator finds which part of the request an issue is about.
 func (x *reading) locator(item *node) (path []string, in string, ok bool) {
 	in = inOf(item.get("in", "location", "locationtype", "paramtype").str())
-	graph := item.get("locations") != nil || item.get("extensions") != nil
+	graph := item.get("locations") != nil || item.get("extensions") != nil || x.root.get("data") != nil && item.up != nil && item.up.up == x.root && item.get("path").is(kindArray)
 	for _, name := range locators {
 		n := item.get(name)
 		if n == nil || n.kind == kindNull || n.kind == kindBool {
@@ -209,6 +209,9 @@ func (x *reading) locator(item *node) (path []string, in string, ok bool) {
 				continue
 			}
 			path, head := trimHead(path, false)
+			if len(path) == 1 && isNumber(path[0]) && head != "" {
+				path = nil // an offset into the text
+			}
 			return path, either(head, in), true
 		case n.kind == kindObject:
 			continue

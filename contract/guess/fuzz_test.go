@@ -2,6 +2,7 @@ package guess_test
 
 import (
 	"bytes"
+	"encoding/binary"
 	"math/rand/v2"
 	"reflect"
 	"strings"
@@ -85,8 +86,8 @@ func hostile() map[string][]byte {
 	const size = 10 << 20
 	rng := rand.New(rand.NewPCG(1, 2))
 	noise := make([]byte, size)
-	for i := range noise {
-		noise[i] = byte(rng.Uint32())
+	for i := 0; i < size; i += 8 {
+		binary.LittleEndian.PutUint64(noise[i:], rng.Uint64())
 	}
 	line := func(s string) []byte { return bytes.Repeat([]byte(s), size/len(s)) }
 	return map[string][]byte{
@@ -115,7 +116,7 @@ func hostile() map[string][]byte {
 func TestHostileBodiesAreReadInBoundedTime(t *testing.T) {
 	t.Parallel()
 	for name, body := range hostile() {
-		for _, status := range []int{0, 200, 400, 503} {
+		for _, status := range []int{200, 400} {
 			start := time.Now()
 			sound(t, guess.Read(guess.Response{Status: status, Body: body}, now))
 			// The promise is 100 ms; the test allows for a loaded machine and -race.

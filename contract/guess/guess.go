@@ -112,12 +112,12 @@ func Read(r Response, now time.Time) Result {
 		res.Status = x.bodyStatus
 	}
 	if x.root != nil && x.doc.form != formHTML {
-		x.scopes = locate(x.root)
 		x.root.each(3000, func(n *node) {
 			if n.norm == "body" || n.norm == "response" {
 				embed(n)
 			}
 		})
+		x.scopes = locate(x.root)
 	}
 	x.collect()
 	x.message = x.sentence()
@@ -244,6 +244,9 @@ func (x *reading) fallbacks() {
 			x.code = textCode(x.doc.text)
 		}
 	case formEmpty, formBinary, formJSON, formXML, formForm, formStream:
+	}
+	if x.message.text == "" && x.root.is(kindArray) {
+		x.message = found{textOf(x.root), 40, "the list", x.root}
 	}
 	if h := x.headerMessage(); h.score > 0 && (x.message.text == "" || x.words.sayNothing(x.message.text) && x.doc.form != formHTML) {
 		x.message = h

@@ -131,7 +131,7 @@ func headerIDRank(name string) int {
 		return 93
 	case name == "request-id":
 		return 92
-	case has("clientrequestid"), has("uploadid"), has("parent"):
+	case has("clientrequestid"), has("uploadid"), has("parentid"), has("parentspan"):
 		return 30
 	case flat == "cfrequestid":
 		return 46

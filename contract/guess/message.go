@@ -43,7 +43,7 @@ func (x *reading) messageIn(kid *node, s scope) found {
 		rank -= 8
 	}
 	text := textOf(kid)
-	if text == "" || len(text) == 1 {
+	if text == "" || len(text) == 1 || strings.EqualFold(text, "No message available") {
 		return found{}
 	}
 	score := rank - s.penalty

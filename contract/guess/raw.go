@@ -56,7 +56,7 @@ func ParseRaw(b []byte) (Response, error) {
 		if err != nil {
 			return Response{}, err
 		}
-		status, _ := strconv.Atoi(first(header, ":status"))
+		status, _ := strconv.Atoi(newHead(header).first(":status"))
 		return Response{Status: valid(status), Header: header, Body: undress(body, header)}, nil
 	}
 	if r.Header == nil {
@@ -131,9 +131,9 @@ func headerBlock(b []byte) (map[string][]string, []byte, error) {
 // happens to hold a colon: it wants a field that responses really have.
 func looksLikeHeader(b []byte) bool {
 	known := false
-	for lines := 0; lines < 64; lines++ {
-		line, rest, more := bytes.Cut(b[:min(len(b), 8<<10)], []byte("\n"))
-		line = bytes.TrimRight(line, "\r")
+	b = b[:min(len(b), 16<<10)]
+	for line := range bytes.Lines(b) {
+		line = bytes.TrimRight(line, "\r\n")
 		if len(line) == 0 {
 			return known
 		}
@@ -145,12 +145,8 @@ func looksLikeHeader(b []byte) bool {
 		case "content-type", "date", "server", "content-length", "status", "retry-after", "cache-control":
 			known = true
 		}
-		if !more {
-			return known
-		}
-		b = b[len(b)-len(rest)-max(0, len(b)-8<<10):]
 	}
-	return false
+	return known
 }
 
 // skipCommand drops a leading "$ curl …" line of a pasted session.

@@ -98,23 +98,24 @@ func waitInText(s string, now time.Time) (time.Duration, bool) {
 		if !asksToWait(before) {
 			continue
 		}
-		value := strings.TrimRight(lower[at:end], ".")
-		if rest := lower[end:]; isNumber(strings.ReplaceAll(value, ".", "")) {
-			unit, _, _ := strings.Cut(strings.TrimLeft(rest, " -"), " ")
-			unit = strings.Trim(unit, ".,;:!)(")
-			if unit == "second(s" || unit == "seconds" || unit == "sec(s" {
-				unit = "seconds"
-			}
-			if d, ok := hint.Parse(value+" "+unit, hint.Duration, now); ok {
-				return d, true
-			}
-			// "retry after 5" means seconds when nothing follows.
-			if strings.TrimSpace(strings.Trim(rest, ".!)\"")) == "" && (strings.HasSuffix(before, "after ") || strings.HasSuffix(before, "in ")) {
-				return hint.Parse(value, hint.Seconds, now)
-			}
-			continue
+		if d, ok := spokenWait(lower[at:], now); ok {
+			return d, true
 		}
-		if d, ok := hint.Parse(value, hint.Duration, now); ok {
+		// "retry after 5" means seconds when nothing follows.
+		value := strings.TrimRight(lower[at:end], ".")
+		if strings.TrimSpace(strings.Trim(lower[end:], ".!)\"")) == "" && (strings.HasSuffix(before, "after ") || strings.HasSuffix(before, "in ")) {
+			return hint.Parse(value, hint.Seconds, now)
+		}
+	}
+	return 0, false
+}
+
+// spokenWait reads the longest duration that s begins with: "3 hours and 20
+// minutes from now".
+func spokenWait(s string, now time.Time) (time.Duration, bool) {
+	parts := strings.Fields(strings.ReplaceAll(s[:min(len(s), 80)], "(s)", "s"))
+	for n := min(len(parts), 6); n > 0; n-- {
+		if d, ok := hint.Parse(strings.TrimRight(strings.Join(parts[:n], " "), ".,;:!)\"'"), hint.Duration, now); ok {
 			return d, true
 		}
 	}

@@ -241,7 +241,7 @@ func commonRules() []rule {
 		{condition.PermissionDenied, 70, "request blocked", ""},
 
 		{condition.AccountSuspended, 95, tenant + " _ suspended|disabled|blocked|banned|deactivated|inactive|closed|terminated|frozen|archived|delinquent", ""},
-		{condition.AccountSuspended, 95, "suspended|disabled|blocked|banned|deactivated|inactive|terminated|frozen|closed _ " + tenant, ""},
+		{condition.AccountSuspended, 95, "suspended|disabled|blocked|banned|deactivated|inactive|terminated|frozen|closed " + tenant, ""},
 		{condition.AccountSuspended, 92, "account|user _ locked", ""},
 		{condition.AccountSuspended, 80, "suspended|banned", ""},
 
@@ -365,13 +365,13 @@ func commonRules() []rule {
 		{condition.ChunkRejected, 90, "chunk|chunks", "400 409 422 2xx"},
 		{condition.ChunkRejected, 88, "invalid part", ""},
 
-		{condition.Internal, 84, "internal", "5xx 2xx 0"},
+		{condition.Internal, 84, "internal", "500 2xx 0"},
 		{condition.Internal, 84, "internalerror|internalservererror", ""},
 		{condition.Internal, 80, "server|system|service|application|runtime|fatal error|exception|failure|fault", "500 2xx 0"},
-		{condition.Internal, 80, "something went wrong", "5xx 2xx 0"},
-		{condition.Internal, 76, "unexpected|unhandled|uncaught|unknown error|exception|failure|condition|problem", "5xx 2xx 0"},
+		{condition.Internal, 80, "something went wrong", "500 2xx 0"},
+		{condition.Internal, 76, "unexpected|unhandled|uncaught|unknown error|exception|failure|condition|problem", "500 2xx 0"},
 		{condition.Internal, 60, "api error", "5xx"},
-		{condition.Internal, 78, "an error _ occurred", "5xx 2xx 0"},
+		{condition.Internal, 78, "an error _ occurred", "500 2xx 0"},
 		{condition.Internal, 78, "nullpointer*|nullreference*", "5xx"},
 		{condition.Internal, 50, "unknown", "5xx"},
 	}
