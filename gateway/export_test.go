@@ -9,3 +9,12 @@ import (
 func CleanForTest(r *http.Request, trusted ...netip.Prefix) {
 	(&hygiene{trusted: trusted}).clean(r)
 }
+
+// PanicForTest makes requests to the first upstream panic.
+func (g *Gateway) PanicForTest(with string) {
+	g.live.Load().pool.members[0].transport = panicking(with)
+}
+
+type panicking string
+
+func (p panicking) RoundTrip(*http.Request) (*http.Response, error) { panic(string(p)) }
