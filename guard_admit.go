@@ -178,8 +178,8 @@ func (g *Guard) validate(x *exchange, r *http.Request) (*readBody, bool) {
 		return nil, false
 	}
 	if len(o.Parameters) > 0 {
-		if fields := v.ValidateParameters(o, parameterReader(o, r)); len(fields) > 0 {
-			g.failFields(x, r, o.BodyCondition, fields)
+		if of, fields := v.ValidateParameters(o, parameterReader(o, r)); of != "" {
+			g.failFields(x, r, of, fields)
 			return nil, false
 		}
 	}

@@ -51,6 +51,9 @@ func (g *Guard) fail(x *exchange, r *http.Request, err error) bool {
 func (g *Guard) failureOf(err error) (f contract.Failure, cause error) {
 	if e, ok := errors.AsType[*Error](err); ok {
 		f, cause = e.Failure, err
+		if e.Origin != FromProgram {
+			f = failedCall(e)
+		}
 	} else if code, ok := errors.AsType[*contract.Code](err); ok {
 		f.Code = code
 	} else if of, ok := errors.AsType[condition.Condition](err); ok {
@@ -74,6 +77,16 @@ func (g *Guard) failureOf(err error) (f contract.Failure, cause error) {
 		}
 	}
 	return f, cause
+}
+
+// failedCall is what a caller is told when a call of ours failed: that it did,
+// and nothing that the other side said. Its 401 is not the caller's.
+func failedCall(e *Error) (f contract.Failure) {
+	f.Condition = condition.DependencyFailed
+	if e.Origin == FromClient && (e.Condition == condition.UpstreamTimeout || e.Condition == condition.UpstreamUnreachable) {
+		f.Condition = e.Condition
+	}
+	return f
 }
 
 // foreignError maps errors of the standard library that tell what happened.

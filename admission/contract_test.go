@@ -22,6 +22,7 @@ auth:
   key:
     prefixes: {live: acme_, test: acme_test_}
 permissions: [read, write]
+validation: {missing: parameter_missing, structure: request_malformed, codes: {uniqueItems: twice}}
 features:
   graph: {title: Knowledge graph}
   export: {title: Export}

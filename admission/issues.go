@@ -25,10 +25,6 @@ type teller struct {
 
 const codeMissing = "missing"
 
-func isTypeCode(code string) bool {
-	return code == "type_mismatch" || code == "none_required" || strings.HasSuffix(code, "_type")
-}
-
 func compareIssues(a, b contract.FieldError) int {
 	return cmp.Or(slices.CompareFunc(a.Path, b.Path, compareSteps), cmp.Compare(a.Code, b.Code), cmp.Compare(a.Message, b.Message))
 }

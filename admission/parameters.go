@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/failwell/failwell/contract"
+	"github.com/failwell/failwell/contract/condition"
 )
 
 // parameter is a declared parameter with what is needed to read it.
@@ -24,14 +25,17 @@ type parameter struct {
 // else may be given once only.
 //
 // It returns all problems, up to 100, in the order in which the contract lists
-// the parameters; [ConditionOf] has their condition.
-func (v *Validator) ValidateParameters(o *contract.Operation, get func(in, name string) (values []string)) []contract.FieldError {
+// the parameters, and the condition that the contract has for them.
+func (v *Validator) ValidateParameters(o *contract.Operation, get func(in, name string) (values []string)) (condition.Condition, []contract.FieldError) {
 	var found []contract.FieldError
 	for i := range v.parameters[o] {
 		p := &v.parameters[o][i]
 		found = append(found, p.problems(get(p.In, p.Name))...)
 	}
-	return found[:min(len(found), maxIssues)]
+	if len(found) == 0 {
+		return "", nil
+	}
+	return v.told(found[:min(len(found), maxIssues)], parameterCondition(o, found))
 }
 
 func (p *parameter) problems(values []string) []contract.FieldError {

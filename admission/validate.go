@@ -3,7 +3,6 @@ package admission
 import (
 	"errors"
 	"fmt"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -29,6 +28,7 @@ import (
 type Validator struct {
 	bodies     map[*contract.Operation]*schema
 	parameters map[*contract.Operation][]parameter
+	rules      contract.Validation
 }
 
 // schema is a compiled schema beside its source, which knows the numbers that
@@ -47,7 +47,7 @@ const maxIssues = 100
 // unless they say otherwise; formats are checked. The error joins all faults,
 // each as "file:line: what, hint".
 func NewValidator(c *contract.Contract) (*Validator, error) {
-	v := &Validator{bodies: map[*contract.Operation]*schema{}, parameters: map[*contract.Operation][]parameter{}}
+	v := &Validator{bodies: map[*contract.Operation]*schema{}, parameters: map[*contract.Operation][]parameter{}, rules: c.Validation}
 	var faults []error
 	compile := func(o *contract.Operation, what string, source any) *schema {
 		compiled, err := compileSchema(source)
@@ -125,11 +125,11 @@ var errSchema = errors.New("not a JSON Schema")
 // Validate checks a request body against the operation's schema. It returns ""
 // for a body that is fine, or that the operation has no schema for.
 //
-// What is not JSON is format_invalid; JSON of another type than the schema's
-// own is request_malformed; anything else is the operation's BodyCondition.
-// Where that is parameter_missing or parameter_invalid, the former is chosen if
-// something is missing, else the latter. The field errors tell all problems at
-// once, up to 100, sorted by path; they repeat no values of the caller's.
+// What is not JSON is format_invalid; otherwise the contract's validation rules
+// choose the condition: structure for a fault of the body as a whole, missing
+// where something is missing, else the operation's BodyCondition. The field
+// errors tell all problems at once, up to 100, sorted by path; they repeat no
+// values of the caller's.
 func (v *Validator) Validate(o *contract.Operation, body []byte) (condition.Condition, []contract.FieldError) {
 	s := v.bodies[o]
 	if s == nil {
@@ -145,24 +145,11 @@ func (v *Validator) Validate(o *contract.Operation, body []byte) (condition.Cond
 	if len(found) == 0 {
 		return "", nil
 	}
-	if slices.ContainsFunc(found, func(f contract.FieldError) bool { return len(f.Path) == 0 && isTypeCode(f.Code) }) {
-		return condition.RequestMalformed, found
+	otherwise := o.BodyCondition
+	if otherwise == "" {
+		otherwise = condition.ValidationFailed
 	}
-	return ConditionOf(o, found), found
-}
-
-// ConditionOf is the condition of a request with these field errors.
-func ConditionOf(o *contract.Operation, found []contract.FieldError) condition.Condition {
-	switch o.BodyCondition {
-	case "":
-		return condition.ValidationFailed
-	case condition.ParameterMissing, condition.ParameterInvalid:
-		if slices.ContainsFunc(found, func(f contract.FieldError) bool { return f.Code == codeMissing }) {
-			return condition.ParameterMissing
-		}
-		return condition.ParameterInvalid
-	}
-	return o.BodyCondition
+	return v.told(found, otherwise)
 }
 
 // problems validates a value and tells what is wrong, in an order that does not

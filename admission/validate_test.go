@@ -121,7 +121,7 @@ func TestValidate(t *testing.T) {
 			"body limits/b: less_than_equal: must be between 1 and 10",
 			"body target/url: url_parsing: must be a URL",
 			"body tools: too_long: must have at most 3 items",
-			"body tools: unique_items: must not hold the same item twice",
+			"body tools: twice: must not hold the same item twice",
 			"body tools/1/id: string_type: must be a string",
 			"body tools/2/id: missing: is required",
 		}},
@@ -131,7 +131,7 @@ func TestValidate(t *testing.T) {
 		}},
 		{"POST /agents", `[]`, condition.RequestMalformed, []string{"body : dict_type: must be an object"}},
 		{"POST /agents", `null`, condition.RequestMalformed, []string{"body : dict_type: must be an object"}},
-		{"POST /list", `[]`, condition.ValidationFailed, []string{"body : too_short: must have at least 1 item"}},
+		{"POST /list", `[]`, condition.RequestMalformed, []string{"body : too_short: must have at least 1 item"}},
 		{"POST /agents", ``, condition.FormatInvalid, []string{"body : json_invalid: is empty, JSON is expected"}},
 		{"POST /agents", `{"name": "geheim`, condition.FormatInvalid, []string{"body : json_invalid: ends too early, at byte 16"}},
 		{"POST /agents", `{"name": geheim}`, condition.FormatInvalid, []string{"body : json_invalid: is not valid JSON at byte 10"}},
@@ -200,9 +200,13 @@ func TestValidateParameters(t *testing.T) {
 				"header X-Ids/1: int_type: must be a whole number",
 			}
 		}
-		got := v.ValidateParameters(o, func(in, name string) []string { return x.given[in+" "+name] })
+		of, got := v.ValidateParameters(o, func(in, name string) []string { return x.given[in+" "+name] })
 		if diff := cmp.Diff(x.want, said(got)); diff != "" {
 			t.Errorf("%s:\n%s", name, diff)
+		}
+		wanted := map[string]condition.Condition{"fine": "", "absent": condition.ParameterMissing}
+		if want, ok := wanted[name]; ok && of != want {
+			t.Errorf("%s: %s, want %s", name, of, want)
 		}
 	}
 }

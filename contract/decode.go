@@ -105,6 +105,9 @@ func (c *Contract) decodeEnvelope(r Response, now time.Time) (Failure, bool) {
 	if best == nil || code == nil && !best.coded {
 		return Failure{}, false
 	}
+	if success && code == nil && (!c.OpenCodes || slices.Contains(used.Successes, best.code)) {
+		return Failure{}, false // the same shape tells of successes
+	}
 	f := c.interpret(best, code, r, now)
 	f.Envelope = used.Name
 	return f, true
@@ -245,7 +248,7 @@ func (c *Contract) interpret(m *match, code *Code, r Response, now time.Time) Fa
 		f.Why = append(f.Why, "the body names another status than the status line")
 		f.Certain = false
 	}
-	if wait, ok := c.hintOf(r, now); ok && waitMatters(&f) {
+	if wait, ok := c.hintOf(r, &f, now); ok && waitMatters(&f) {
 		f.RetryAfter, f.HasRetryAfter = wait, true
 	}
 	return f
@@ -366,13 +369,18 @@ func readParam(x *Param, v any) (any, bool) {
 	return v, true
 }
 
-// hintOf asks the contract's hints in order.
-func (c *Contract) hintOf(r Response, now time.Time) (time.Duration, bool) {
+// hintOf asks the contract's hints in order. Headers that tell when a limit is
+// free again are often on every response; they count as a wait only for a
+// failure that is about a limit.
+func (c *Contract) hintOf(r Response, f *Failure, now time.Time) (time.Duration, bool) {
 	var body any
 	parsed := false
 	for _, h := range c.Client.Hints {
 		var value string
 		if h.Header != "" {
+			if tellsOfLimit(h, c) && !aboutLimit(f) {
+				continue
+			}
 			value = header(r.Header, h.Header)
 		} else {
 			if !parsed {
@@ -389,6 +397,18 @@ func (c *Contract) hintOf(r Response, now time.Time) (time.Duration, bool) {
 		}
 	}
 	return 0, false
+}
+
+func tellsOfLimit(h Hint, c *Contract) bool {
+	return strings.EqualFold(h.Header, c.Headers.RateLimit.Reset) || strings.Contains(strings.ToLower(h.Header), "reset")
+}
+
+func aboutLimit(f *Failure) bool {
+	switch f.Condition {
+	case condition.RateLimited, condition.QuotaExhausted, condition.ConcurrencyExceeded, condition.Overloaded:
+		return true
+	}
+	return f.Status == 429
 }
 
 func memberText(v any, path []string) string {
@@ -472,7 +492,7 @@ func (c *Contract) decodeGuess(r Response, now time.Time) (Failure, bool) {
 		f.Code = row.Code
 	}
 	f.Retry = c.RetryFor(f.Code, f.Status)
-	if wait, ok := c.hintOf(r, now); ok {
+	if wait, ok := c.hintOf(r, &f, now); ok {
 		f.RetryAfter, f.HasRetryAfter = wait, true
 	}
 	return f, true

@@ -10,6 +10,8 @@ type Envelope struct {
 	When      When
 	// Inside lists 2xx statuses under which a body of this shape is a failure.
 	Inside []int
+	// Successes are codes that say, in this shape, that nothing failed.
+	Successes []string
 	// Headers of the response that are part of the shape.
 	Headers []EnvelopeHeader
 	// Requires lists slots that every error in this envelope must fill.

@@ -131,6 +131,7 @@ var envelopeSection = section[Envelope]{name: "an envelope", keys: []key[Envelop
 			})
 		}},
 	manyOf("inside", "2xx statuses under which a body of this shape is a failure.", form{"type": "integer"}, strconv.Atoi, func(e *Envelope) *[]int { return &e.Inside }),
+	texts("successes", "Codes that say, in this shape, that nothing failed; needed where open_codes is set.", func(e *Envelope) *[]string { return &e.Successes }),
 	texts("requires", "Slots that each error in this envelope must be able to fill.", func(e *Envelope) *[]string { return &e.Requires }),
 }}
 

@@ -15,8 +15,8 @@ import (
 )
 
 type sandboxCmd struct {
-	API    string `arg:"" help:"API to stand in for." name:"name"`
-	Listen string `default:"127.0.0.1:4010" help:"Address to serve on (${default}); port 0 for any." placeholder:"HOST:PORT"`
+	API    string `arg:""                                    help:"API to stand in for."                              name:"name"`
+	Listen string `default:"127.0.0.1:4010"                  help:"Address to serve on (${default}); port 0 for any." placeholder:"HOST:PORT"`
 	JSON   bool   `help:"Print one line of JSON when ready."`
 }
 

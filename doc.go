@@ -1,0 +1,14 @@
+// Package failwell makes HTTP APIs fail as their contract says, on both ends of
+// the wire.
+//
+// A [Guard] puts a contract in front of an http.Handler: request ids, keys,
+// plans, limits, validation, and every failure in the contract's envelope. A
+// [Transport] calls an API by its contract: it repeats what may be repeated, waits
+// as long as it was told, and [Check] turns the rest into an [*Error] that is
+// tested with errors.Is against a [Condition], which means the same for every
+// API, or against a code of one contract.
+//
+// What is promised: nothing that the contract does not declare reaches a
+// caller; a call is repeated only when that is safe; credentials never stand in
+// an error.
+package failwell
