@@ -135,6 +135,16 @@ func TestDecodeForeign(t *testing.T) {
 	}
 }
 
+// Support is asked with the id as it stands in the body.
+func TestExplainQuotesTheID(t *testing.T) {
+	c := shop(t)
+	body := `{"error":{"code":"broken","message":"m","status":500,"request_id":"req_abc"}}`
+	f, _ := c.Decode(contract.Response{Status: 500, Body: []byte(body)}, noon)
+	if x := c.ExplainFailure(&f); f.RequestID != "abc" || x.RequestID != "req_abc" {
+		t.Errorf("decoded %q, explained %q", f.RequestID, x.RequestID)
+	}
+}
+
 func TestDecodeItems(t *testing.T) {
 	c := shop(t)
 	body := `{"results":[{"name":"a"},{"name":"b","failure":{"error":{"code":"not_found","message":"gone","status":404}}}]}`

@@ -220,7 +220,7 @@ func (m *match) optionalCode(*Envelope) bool { return false }
 // interpret settles what the slots held, now that the code is known.
 func (c *Contract) interpret(m *match, code *Code, r Response, now time.Time) Failure {
 	f := Failure{
-		Code: code, WireCode: m.code, Status: r.Status, Message: m.message, RequestID: m.requestID, Time: m.at,
+		Code: code, WireCode: m.code, Status: r.Status, Message: m.message, RequestID: m.requestID, QuotedID: m.quoted, Time: m.at,
 		RetryAfter: m.wait, HasRetryAfter: m.waits, Type: m.typ, Fields: m.fields, Certain: code != nil,
 	}
 	if f.Status == 0 {

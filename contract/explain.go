@@ -1,6 +1,7 @@
 package contract
 
 import (
+	"cmp"
 	"time"
 
 	"github.com/failwell/failwell/contract/condition"
@@ -77,7 +78,7 @@ func (c *Contract) Explain(code *Code) Explanation {
 func (c *Contract) ExplainFailure(f *Failure) Explanation {
 	x := Explanation{
 		Code: f.WireCode, Condition: f.Condition, Status: f.Status, Type: f.Type, Message: f.Message, Retry: f.Retry,
-		RetryAfter: f.RetryAfter, HasRetryAfter: f.HasRetryAfter, RequestID: f.RequestID, Param: paramOf(f), Params: f.Params,
+		RetryAfter: f.RetryAfter, HasRetryAfter: f.HasRetryAfter, RequestID: cmp.Or(f.QuotedID, f.RequestID), Param: paramOf(f), Params: f.Params,
 		Fields: f.Fields, Certain: f.Certain, Why: f.Why, Envelope: f.Envelope,
 	}
 	if c != nil {

@@ -35,6 +35,9 @@ type Failure struct {
 
 	// The rest is set by decoding only.
 
+	// QuotedID is the request id as the body has it, where that is more than
+	// RequestID: people who ask support quote it so.
+	QuotedID string
 	// Retry is the advice that applies to this occurrence.
 	Retry condition.Retry
 	// Envelope is the name of the envelope that matched, "" for none.

@@ -22,6 +22,7 @@ type match struct {
 	message    string
 	status     int
 	requestID  string
+	quoted     string // the id with the text around it
 	at         time.Time
 	wait       time.Duration
 	waits      bool
@@ -45,7 +46,13 @@ func (m *match) node(n *node, v any, field *FieldError) bool {
 		return m.slot(n, v, field)
 	case kindText:
 		s, ok := v.(string)
-		return ok && m.text(n.parts, s, field, escapeNone)
+		if !ok || !m.text(n.parts, s, field, escapeNone) {
+			return false
+		}
+		if slices.ContainsFunc(n.parts, func(p *node) bool { return p.slot == slotRequestID }) {
+			m.quoted = s
+		}
+		return true
 	case kindArray:
 		return m.array(n, v, field)
 	case kindObject:

@@ -184,7 +184,9 @@ func (b *builder) relaxRequired(n *yaml.Node, out map[string]any) {
 	out["required"] = kept
 }
 
-func isTrue(n *yaml.Node) bool { return n != nil && n.Tag == "!!bool" && value(n) == true }
+func isTrue(n *yaml.Node) bool {
+	return n != nil && n.Tag == "!!bool" && strings.EqualFold(n.Value, "true")
+}
 
 // relaxPatterns leaves out patterns that the linear-time matcher does not know,
 // such as look-aheads: a check left to the upstream beats a refused document.
