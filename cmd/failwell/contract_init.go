@@ -17,8 +17,8 @@ import (
 var starter string
 
 type contractInitCmd struct {
-	File  string `arg:"" default:"contract.yaml" help:"Where to write it (contract.yaml); - for stdout." optional:""`
-	From  string `help:"Start from a built-in contract." placeholder:"NAME"`
+	File  string `arg:""                                  default:"contract.yaml" help:"Where to write it (contract.yaml); - for stdout." optional:""`
+	From  string `help:"Start from a built-in contract."  placeholder:"NAME"`
 	Force bool   `help:"Replace the file when it exists."`
 	JSON  bool   `help:"Print JSON."`
 }
@@ -41,7 +41,7 @@ func (x *contractInitCmd) Run(_ context.Context, c *console) error {
 	if x.Force {
 		flags = os.O_WRONLY | os.O_CREATE | os.O_TRUNC
 	}
-	f, err := os.OpenFile(x.File, flags, 0o644)
+	f, err := os.OpenFile(x.File, flags, 0o644) //nolint:gosec // a contract is no secret
 	switch {
 	case errors.Is(err, fs.ErrExist):
 		return hinted(fmt.Errorf("%s exists already", x.File), "choose another name, or replace it with --force")

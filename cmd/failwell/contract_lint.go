@@ -9,7 +9,7 @@ import (
 )
 
 type contractLintCmd struct {
-	Files []string `arg:"" help:"Contracts to check." name:"file"`
+	Files []string `arg:""             help:"Contracts to check." name:"file"`
 	JSON  bool     `help:"Print JSON."`
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -12,7 +13,7 @@ import (
 )
 
 type contractShowCmd struct {
-	Contract string `arg:"" help:"A built-in name or a file." name:"name|file"`
+	Contract string `arg:""             help:"A built-in name or a file." name:"name|file"`
 	JSON     bool   `help:"Print JSON."`
 }
 
@@ -58,7 +59,7 @@ func (x *contractShowCmd) Run(_ context.Context, c *console) error {
 }
 
 func envelopes(c *contract.Contract) string {
-	var parts []string
+	parts := make([]string, 0, len(c.Envelopes))
 	for _, e := range c.Envelopes {
 		parts = append(parts, e.Name+" ("+e.MediaType+")")
 	}
@@ -66,7 +67,7 @@ func envelopes(c *contract.Contract) string {
 }
 
 func schemes(c *contract.Contract) string {
-	var parts []string
+	parts := make([]string, 0, len(c.Auth.Schemes))
 	for _, s := range c.Auth.Schemes {
 		parts = append(parts, fmt.Sprintf("%s %s: %s…", s.In, s.Name, s.Prefix))
 	}
@@ -74,7 +75,7 @@ func schemes(c *contract.Contract) string {
 }
 
 func keyForms(c *contract.Contract) string {
-	var parts []string
+	parts := make([]string, 0, len(c.Auth.Key.Environments))
 	for _, e := range c.Auth.Key.Environments {
 		parts = append(parts, fmt.Sprintf("%s… (%s)", e.Prefix, e.Name))
 	}
@@ -96,7 +97,7 @@ func idempotency(i *contract.Idempotency) string {
 }
 
 func codeRows(c *contract.Contract) [][]string {
-	var rows [][]string
+	rows := make([][]string, 0, len(c.Codes))
 	for _, code := range c.Codes {
 		name := code.Error()
 		if code.Wire != code.Name {
@@ -105,11 +106,11 @@ func codeRows(c *contract.Contract) [][]string {
 				name = "- (" + code.Name + ")"
 			}
 		}
-		status := fmt.Sprint(code.Status)
+		status := strconv.Itoa(code.Status)
 		if len(code.Others) > 0 {
 			status += ", " + ranges(code.Others)
 		}
-		var means []string
+		means := make([]string, 0, len(code.Is))
 		for _, m := range code.Is {
 			s := string(m.Condition)
 			if m.Status != 0 && m.Status != code.Status {
@@ -123,9 +124,9 @@ func codeRows(c *contract.Contract) [][]string {
 }
 
 func statusRows(c *contract.Contract) [][]string {
-	var rows [][]string
+	rows := make([][]string, 0, len(c.Statuses))
 	for _, r := range c.Statuses {
-		rows = append(rows, []string{fmt.Sprint(r.Status), r.Name, strings.Join(r.Meanings, " / ")})
+		rows = append(rows, []string{strconv.Itoa(r.Status), r.Name, strings.Join(r.Meanings, " / ")})
 	}
 	return rows
 }
@@ -154,7 +155,7 @@ func headerRows(h *contract.Headers) [][]string {
 }
 
 func planRows(c *contract.Contract) [][]string {
-	var rows [][]string
+	rows := make([][]string, 0, len(c.Plans))
 	for _, x := range c.Plans {
 		rows = append(rows, []string{x.Name, x.Price, rates(x.Rates), x.Credits, strings.Join(x.Features, ", ")})
 	}
@@ -162,7 +163,7 @@ func planRows(c *contract.Contract) [][]string {
 }
 
 func rates(list []contract.Rate) string {
-	var parts []string
+	parts := make([]string, 0, len(list))
 	for _, r := range list {
 		per, ok := map[time.Duration]string{time.Second: "s", time.Minute: "min", time.Hour: "h", 24 * time.Hour: "day"}[r.Per]
 		if !ok {
@@ -196,7 +197,7 @@ func retryRows(c *contract.Contract) [][]string {
 	} else if j.High > 0 {
 		growth += fmt.Sprintf(", times %g to %g", j.Low, j.High)
 	}
-	rows := [][]string{{"tries", fmt.Sprint(r.Attempts)}, {"waits", growth}}
+	rows := [][]string{{"tries", strconv.Itoa(r.Attempts)}, {"waits", growth}}
 	if r.Timeout > 0 {
 		rows = append(rows, []string{"timeout of one", brief(r.Timeout)})
 	}
@@ -207,7 +208,7 @@ func retryRows(c *contract.Contract) [][]string {
 		}
 		rows = append(rows, []string{"hint", fmt.Sprintf("%s (%s)", where, h.Unit)})
 	}
-	var statuses []int
+	statuses := make([]int, 0, len(r.DefaultWaits))
 	for status := range r.DefaultWaits {
 		statuses = append(statuses, status)
 	}
@@ -222,7 +223,7 @@ func retryRows(c *contract.Contract) [][]string {
 }
 
 func operationRows(c *contract.Contract) [][]string {
-	var rows [][]string
+	rows := make([][]string, 0, len(c.Operations))
 	for _, o := range c.Operations {
 		permission := o.Permission
 		if o.Public {

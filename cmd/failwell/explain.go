@@ -11,8 +11,8 @@ import (
 )
 
 type explainCmd struct {
-	Code     string `arg:"" help:"Error code, condition or HTTP status. Absent: a response is read from stdin, as curl -i prints it." optional:""`
-	Contract string `help:"Contract to go by: a built-in name or a file. Absent: all built-in ones for a code, conventions for a response." placeholder:"NAME|FILE" short:"c"`
+	Code     string `arg:""                                                                                                                 help:"Error code, condition or HTTP status. Absent: a response is read from stdin, as curl -i prints it." optional:""`
+	Contract string `help:"Contract to go by: a built-in name or a file. Absent: all built-in ones for a code, conventions for a response." placeholder:"NAME|FILE"                                                                                   short:"c"`
 	JSON     bool   `help:"Print JSON."`
 }
 

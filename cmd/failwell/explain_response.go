@@ -131,11 +131,13 @@ func issues(x *contract.Explanation) []contract.FieldError {
 func (c *console) showFailure(x *contract.Explanation) error {
 	p := c.painterFor(c.stdout)
 	title := p.status(x.Status)
+	var titleSb134 strings.Builder
 	for _, s := range []string{p.bold(x.Code), p.faint(string(x.Condition))} {
 		if s != "" {
-			title += "  " + s
+			titleSb134.WriteString("  " + s)
 		}
 	}
+	title += titleSb134.String()
 	if err := c.print(title + "\n"); err != nil {
 		return err
 	}

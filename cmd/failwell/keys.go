@@ -22,9 +22,9 @@ type keysCmd struct {
 // keyPlace is where a command finds keys: at a running gateway, or in the store
 // while none runs.
 type keyPlace struct {
-	Admin    string `default:"http://127.0.0.1:8081" env:"FAILWELL_ADMIN_URL" help:"Admin listener of a running gateway (${default})." placeholder:"URL"`
+	Admin    string `default:"http://127.0.0.1:8081"                           env:"FAILWELL_ADMIN_URL"                                 help:"Admin listener of a running gateway (${default})." placeholder:"URL"`
 	Store    string `help:"The store, when no gateway runs on it: pebble:DIR." placeholder:"URL"`
-	Contract string `env:"FAILWELL_CONTRACT" help:"With --store: the contract that the keys are for." placeholder:"NAME|FILE" short:"c"`
+	Contract string `env:"FAILWELL_CONTRACT"                                   help:"With --store: the contract that the keys are for." placeholder:"NAME|FILE"                                  short:"c"`
 	JSON     bool   `help:"Print JSON."`
 }
 
@@ -40,35 +40,34 @@ type keyring interface {
 }
 
 // with opens the place, lets work happen there and closes it.
-func (x *keyPlace) with(c *console, work func(keyring) error) error {
-	open := x.openAdmin
+func (x *keyPlace) with(ctx context.Context, c *console, work func(keyring) error) error {
 	if x.Store != "" {
-		open = x.openStore
+		return x.withStore(ctx, c, work)
 	}
-	keys, closed, err := open(c)
+	client, err := x.openAdmin()
 	if err != nil {
 		return err
 	}
-	err = refusal(work(keys))
-	return errors.Join(err, closed())
+	return refusal(work(client))
 }
 
-func (x *keyPlace) openStore(c *console) (keyring, func() error, error) {
+func (x *keyPlace) withStore(ctx context.Context, c *console, work func(keyring) error) error {
 	if x.Contract == "" {
-		return nil, nil, usage("add --contract NAME|FILE: it says what keys look like and may do", "keys in a store need a contract")
+		return usage("add --contract NAME|FILE: it says what keys look like and may do", "keys in a store need a contract")
 	}
-	if x.Store == "memory:" {
-		return nil, nil, usage("name a store that lasts, pebble:DIR, or a running gateway with --admin", "the store memory: is gone with the process that has it")
+	if x.Store == memoryStore {
+		return usage("name a store that lasts, pebble:DIR, or a running gateway with --admin", "the store memory: is gone with the process that has it")
 	}
 	spec, err := loadContract(x.Contract)
 	if err != nil {
-		return nil, nil, err
+		return err
 	}
-	s, err := openStore(x.Store, slog.New(slog.NewTextHandler(c.stderr, &slog.HandlerOptions{Level: slog.LevelError})))
+	s, err := openStore(ctx, x.Store, newLogger(c.stderr, "text", slog.LevelError))
 	if err != nil {
-		return nil, nil, err
+		return err
 	}
-	return &storedKeys{(&admission.Controller{Contract: spec, Store: s}).Keys()}, s.Close, nil
+	err = refusal(work(&storedKeys{(&admission.Controller{Contract: spec, Store: s}).Keys()}))
+	return errors.Join(err, s.Close())
 }
 
 // refusal adds what to do to the errors of a keyring.

@@ -10,12 +10,12 @@ import (
 type keysCreateCmd struct {
 	keyPlace
 
-	Account    string   `default:"default" help:"Account that the key is for (${default}); opened when it is new." placeholder:"ID"`
-	Plan       string   `help:"Put the account on this plan." placeholder:"NAME"`
+	Account    string   `default:"default"                                                                       help:"Account that the key is for (${default}); opened when it is new." placeholder:"ID"`
+	Plan       string   `help:"Put the account on this plan."                                                    placeholder:"NAME"`
 	Permission []string `help:"Permission of the key; repeat it for several. Absent: all that the contract has." placeholder:"NAME"`
-	Env        string   `help:"Environment, such as live or test. Absent: the contract's first." placeholder:"NAME"`
-	Expires    string   `help:"End, as a span (30d, 12h) or a date. Absent: never." placeholder:"WHEN"`
-	Name       string   `help:"Name for people." placeholder:"TEXT"`
+	Env        string   `help:"Environment, such as live or test. Absent: the contract's first."                 placeholder:"NAME"`
+	Expires    string   `help:"End, as a span (30d, 12h) or a date. Absent: never."                              placeholder:"WHEN"`
+	Name       string   `help:"Name for people."                                                                 placeholder:"TEXT"`
 }
 
 // Run makes a key. stdout has the secret alone, so that it can be captured.
@@ -24,7 +24,7 @@ func (x *keysCreateCmd) Run(ctx context.Context, c *console) error {
 	if err != nil {
 		return err
 	}
-	return x.with(c, func(keys keyring) error {
+	return x.with(ctx, c, func(keys keyring) error {
 		if x.Plan != "" {
 			if _, err := keys.SetPlan(ctx, x.Account, x.Plan); err != nil {
 				return err

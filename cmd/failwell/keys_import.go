@@ -15,15 +15,15 @@ import (
 type keysImportCmd struct {
 	keyPlace
 
-	File       string   `arg:"" help:"File with one key on a line; absent or -: stdin." optional:""`
-	Hash       []string `help:"Import the key with this SHA-256 in hex instead; repeat it for several." placeholder:"HEX"`
+	File       string   `arg:""                                                                                   help:"File with one key on a line; absent or -: stdin."                   optional:""`
+	Hash       []string `help:"Import the key with this SHA-256 in hex instead; repeat it for several."           placeholder:"HEX"`
 	Hashed     bool     `help:"The lines are SHA-256 hashes in hex, not keys."`
-	Account    string   `default:"default" help:"Account that the keys are for (${default}); opened when it is new." placeholder:"ID"`
-	Plan       string   `help:"Put the account on this plan." placeholder:"NAME"`
+	Account    string   `default:"default"                                                                        help:"Account that the keys are for (${default}); opened when it is new." placeholder:"ID"`
+	Plan       string   `help:"Put the account on this plan."                                                     placeholder:"NAME"`
 	Permission []string `help:"Permission of the keys; repeat it for several. Absent: all that the contract has." placeholder:"NAME"`
-	Env        string   `help:"Environment. Absent: what the key's prefix tells, else the contract's first." placeholder:"NAME"`
-	Expires    string   `help:"End, as a span (30d, 12h) or a date. Absent: never." placeholder:"WHEN"`
-	Name       string   `help:"Name for people." placeholder:"TEXT"`
+	Env        string   `help:"Environment. Absent: what the key's prefix tells, else the contract's first."      placeholder:"NAME"`
+	Expires    string   `help:"End, as a span (30d, 12h) or a date. Absent: never."                               placeholder:"WHEN"`
+	Name       string   `help:"Name for people."                                                                  placeholder:"TEXT"`
 }
 
 // Run imports keys in the order given and stops at the first that is refused.
@@ -45,7 +45,7 @@ func (x *keysImportCmd) Run(ctx context.Context, c *console) error {
 		}
 		list = append(list, n)
 	}
-	return x.with(c, func(keys keyring) error {
+	return x.with(ctx, c, func(keys keyring) error {
 		if x.Plan != "" {
 			if _, err := keys.SetPlan(ctx, x.Account, x.Plan); err != nil {
 				return err

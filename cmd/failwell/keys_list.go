@@ -15,7 +15,7 @@ type keysListCmd struct {
 
 // Run lists keys in the order in which they were made.
 func (x *keysListCmd) Run(ctx context.Context, c *console) error {
-	return x.with(c, func(keys keyring) error {
+	return x.with(ctx, c, func(keys keyring) error {
 		all, err := keys.Keys(ctx, x.Account)
 		if err != nil {
 			return err
@@ -35,7 +35,7 @@ type keysRevokeCmd struct {
 
 // Run revokes keys one after the other and stops at the first that fails.
 func (x *keysRevokeCmd) Run(ctx context.Context, c *console) error {
-	return x.with(c, func(keys keyring) error {
+	return x.with(ctx, c, func(keys keyring) error {
 		revoked := []admission.Key{}
 		for _, id := range x.IDs {
 			key, err := keys.RevokeKey(ctx, id)

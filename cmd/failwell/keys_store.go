@@ -12,7 +12,7 @@ import (
 type storedKeys struct{ ring *admission.Keyring }
 
 func (s *storedKeys) CreateKey(ctx context.Context, n admission.NewKey) (string, admission.Key, error) {
-	return s.ring.Create(ctx, n) //nolint:wrapcheck // its words are for the user
+	return s.ring.Create(ctx, n)
 }
 
 func (s *storedKeys) ImportKeys(ctx context.Context, list []admission.Imported) ([]admission.Key, error) {
@@ -36,14 +36,14 @@ func (s *storedKeys) Keys(ctx context.Context, account string) ([]admission.Key,
 		}
 		page, err := s.ring.List(ctx, q)
 		if err != nil || len(page) == 0 {
-			return keys, err //nolint:wrapcheck // its words are for the user
+			return keys, err
 		}
 		keys = append(keys, page...)
 	}
 }
 
 func (s *storedKeys) RevokeKey(ctx context.Context, id string) (admission.Key, error) {
-	return s.ring.Revoke(ctx, id) //nolint:wrapcheck // its words are for the user
+	return s.ring.Revoke(ctx, id)
 }
 
 func (s *storedKeys) SetPlan(ctx context.Context, id, plan string) (admission.Account, error) {
@@ -52,5 +52,5 @@ func (s *storedKeys) SetPlan(ctx context.Context, id, plan string) (admission.Ac
 		account = admission.Account{ID: id, Plan: plan, State: admission.AccountActive}
 		err = s.ring.PutAccount(ctx, account)
 	}
-	return account, err //nolint:wrapcheck // its words are for the user
+	return account, err
 }

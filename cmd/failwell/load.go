@@ -18,7 +18,7 @@ import (
 // over a name only when it is written as a path, as in ./heppu.
 func loadContract(nameOrFile string) (*contract.Contract, error) {
 	if slices.Contains(builtin.Names(), nameOrFile) {
-		return builtin.Get(nameOrFile) //nolint:wrapcheck // it says all there is to say
+		return builtin.Get(nameOrFile)
 	}
 	data, err := os.ReadFile(nameOrFile)
 	if errors.Is(err, fs.ErrNotExist) {

@@ -91,11 +91,13 @@ func misused(err error) error {
 	command := "failwell"
 	if path := parse.Context.Command(); path != "" {
 		fields := strings.Fields(path)
+		var commandSb94 strings.Builder
 		for _, f := range fields {
 			if !strings.HasPrefix(f, "<") && !strings.HasPrefix(f, "[") {
-				command += " " + f
+				commandSb94.WriteString(" " + f)
 			}
 		}
+		command += commandSb94.String()
 	}
 	return hinted(err, "see "+command+" --help")
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strconv"
 	"strings"
 	"unicode/utf8"
 
@@ -55,7 +56,7 @@ func (p painter) good(s string) string {
 func (p painter) status(code int) string {
 	s := "---"
 	if code != 0 {
-		s = fmt.Sprint(code)
+		s = strconv.Itoa(code)
 	}
 	if code >= 200 && code < 400 {
 		return p.good(s)

@@ -93,10 +93,10 @@ func (s *session) stop() {
 	})
 }
 
-func (s *session) url(name string) string { return s.ready[name].(string) } //nolint:forcetypeassert // a test
+func (s *session) url(name string) string { return s.ready[name].(string) }
 
 func (s *session) key(name string) string {
-	return s.ready["keys"].(map[string]any)[name].(string) //nolint:forcetypeassert // a test
+	return s.ready["keys"].(map[string]any)[name].(string)
 }
 
 // call runs a command to its end.
@@ -167,7 +167,7 @@ func TestUpShowsWhatItPromises(t *testing.T) {
 func TestTriesNameRealKeys(t *testing.T) {
 	s := start(t, nil, "sandbox", "heppu", "--listen", "127.0.0.1:0")
 	keys := map[string]string{}
-	for name := range s.ready["keys"].(map[string]any) { //nolint:forcetypeassert // a test
+	for name := range s.ready["keys"].(map[string]any) {
 		keys[name] = s.key(name)
 	}
 	list := tries("heppu", "http://h/api/v1", keys, "failwell")

@@ -85,7 +85,7 @@ func (c *console) showSandbox(url string, keys map[string]string) error {
 
 // keyRows lists keys by name, the one that works first.
 func keyRows(keys map[string]string) [][]string {
-	var rows [][]string
+	rows := make([][]string, 0, len(keys))
 	for name, key := range keys {
 		rows = append(rows, []string{name, key})
 	}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"log/slog"
 	"os"
@@ -18,8 +19,8 @@ import (
 type serveCmd struct {
 	gateway.Settings `embed:""`
 
-	Config    string `env:"FAILWELL_CONFIG" help:"Settings file; gateway.yaml is taken when it is there." placeholder:"FILE"`
-	LogFormat string `default:"text" enum:"text,json" env:"FAILWELL_LOG_FORMAT" help:"Form of the log on stderr: text or json (${default})."`
+	Config    string `env:"FAILWELL_CONFIG"                     help:"Settings file; gateway.yaml is taken when it is there." placeholder:"FILE"`
+	LogFormat string `default:"text"                            enum:"text,json"                                              env:"FAILWELL_LOG_FORMAT" help:"Form of the log on stderr: text or json (${default})."`
 	JSON      bool   `help:"Print one line of JSON when ready."`
 }
 
@@ -38,7 +39,7 @@ func (x *serveCmd) Run(ctx context.Context, c *console) error {
 	if err := settings.Check(); err != nil {
 		return hinted(err, "failwell serve --help lists all settings")
 	}
-	s, err := openStore(settings.Store, logger)
+	s, err := openStore(ctx, settings.Store, logger)
 	if err != nil {
 		return err
 	}
@@ -113,7 +114,7 @@ func (x *serveCmd) settings(getenv func(string) string) (gateway.Settings, error
 	}
 	settings, err := gateway.ReadSettings(name, text, x.Settings, getenv)
 	if err != nil {
-		return gateway.Settings{}, err //nolint:wrapcheck // lines of the form file:line: what
+		return gateway.Settings{}, err
 	}
 	if settings.Store == "" {
 		if settings.Store, err = defaultStore(getenv); err != nil {
@@ -139,7 +140,7 @@ func tuneCollector(getenv func(string) string) {
 	}
 }
 
-func newLogger(w interface{ Write([]byte) (int, error) }, format string, level slog.Level) *slog.Logger {
+func newLogger(w io.Writer, format string, level slog.Level) *slog.Logger {
 	options := &slog.HandlerOptions{Level: level}
 	if format == "json" {
 		return slog.New(slog.NewJSONHandler(w, options))

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -12,15 +13,21 @@ import (
 	"github.com/failwell/failwell/store/pebblestore"
 )
 
+// memoryStore keeps nothing beyond the process.
+const memoryStore = "memory:"
+
 // openStore opens the store that a URL names. This binary is the only place
 // that knows the drivers.
-func openStore(url string, logger *slog.Logger) (store.Store, error) {
+func openStore(ctx context.Context, url string, logger *slog.Logger) (store.Store, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, fmt.Errorf("store: %w", err)
+	}
 	scheme, place, _ := strings.Cut(url, ":")
 	switch {
-	case scheme == "memory" && place == "":
+	case url == memoryStore:
 		return &store.Memory{}, nil
 	case scheme == "pebble" && place != "":
-		s, err := pebblestore.Open(place, pebblestore.Options{Logger: logger})
+		s, err := pebblestore.Open(place, pebblestore.Options{Logger: logger}) //nolint:contextcheck // it reads files, which nothing interrupts
 		if refused, ok := errors.AsType[*pebblestore.OpenError](err); ok {
 			return nil, hinted(fmt.Errorf("store %s: %s", refused.Dir, refused.What), refused.Hint)
 		}

@@ -16,10 +16,10 @@ import (
 )
 
 type upCmd struct {
-	API    string `arg:"" default:"heppu" help:"API to stand in for (${default})." name:"name" optional:""`
-	Listen string `help:"Address of the gateway (127.0.0.1:8080, or any port when that is taken)." placeholder:"HOST:PORT"`
+	API    string `arg:""                                                                                 default:"heppu"         help:"API to stand in for (${default})." name:"name" optional:""`
+	Listen string `help:"Address of the gateway (127.0.0.1:8080, or any port when that is taken)."        placeholder:"HOST:PORT"`
 	Admin  string `help:"Address of its admin listener (127.0.0.1:8081, or any port when that is taken)." placeholder:"HOST:PORT"`
-	Dir    string `help:"Directory for the store; absent: one that is removed at the end." placeholder:"DIR"`
+	Dir    string `help:"Directory for the store; absent: one that is removed at the end."                placeholder:"DIR"`
 	JSON   bool   `help:"Print one line of JSON when ready."`
 }
 
@@ -35,7 +35,7 @@ func (x *upCmd) Run(ctx context.Context, c *console) (err error) {
 		defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
 	}
 	logger := newLogger(c.stderr, "text", slog.LevelWarn)
-	s, err := openStore("pebble:"+dir, logger)
+	s, err := openStore(ctx, "pebble:"+dir, logger)
 	if err != nil {
 		return err
 	}
