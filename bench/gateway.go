@@ -25,7 +25,11 @@ func startGateway(ctx context.Context, b *bench, m mode, listen string) (*proces
 		return nil, err
 	}
 	binary := filepath.Join(b.dir, "failwell")
-	env := []string{"HOME=" + b.dir, "XDG_RUNTIME_DIR=" + b.dir, "XDG_CONFIG_HOME=" + b.dir, "XDG_STATE_HOME=" + b.dir}
+	home := filepath.Join(b.dir, "home")
+	if err := os.MkdirAll(home, 0o700); err != nil {
+		return nil, fmt.Errorf("failwell: %w", err)
+	}
+	env := []string{"HOME=" + home, "XDG_RUNTIME_DIR=" + home, "XDG_CACHE_HOME=" + home, "XDG_CONFIG_HOME=" + home, "XDG_STATE_HOME=" + home}
 	p, err := start(ctx, b.dir, "failwell", env, binary, "serve", "--contract", contract,
 		"--upstream", "http://"+b.upstream, "--listen", listen, "--admin", admin, "--store", "memory:")
 	if err != nil {
