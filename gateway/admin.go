@@ -27,9 +27,9 @@ type admin struct {
 	host string
 }
 
-// serveAdmin starts the admin listener; stop ends it and takes the token away.
+// serveAdmin starts the admin listener; stop ends it.
 // Both are nil without a listener.
-func (g *Gateway) serveAdmin(failed chan<- error) (stop func() error, err error) {
+func (g *Gateway) serveAdmin(failed chan<- error) (stop func(), err error) {
 	if g.private == nil {
 		return nil, nil //nolint:nilnil // there is nothing to stop
 	}
@@ -37,15 +37,11 @@ func (g *Gateway) serveAdmin(failed chan<- error) (stop func() error, err error)
 	if err != nil {
 		return nil, err
 	}
-	token, forget, err := leaveToken(g.AdminAddr())
-	if err != nil {
-		return nil, err
-	}
 	host, _, err := net.SplitHostPort(g.live.Load().settings.Admin)
 	if err != nil {
-		return nil, errors.Join(fmt.Errorf("admin: %w", err), forget())
+		return nil, fmt.Errorf("admin: %w", err)
 	}
-	a := &admin{gateway: g, token: sha256.Sum256([]byte(token)), host: host}
+	a := &admin{gateway: g, token: sha256.Sum256([]byte(g.token)), host: host}
 	a.guard = &failwell.Guard{Contract: contract, Logger: g.log, MaxBody: maxImport}
 	server := &http.Server{
 		Handler: a.guard.Wrap(a.routes()), ReadHeaderTimeout: 10 * time.Second, ReadTimeout: time.Minute, WriteTimeout: time.Minute,
@@ -56,13 +52,12 @@ func (g *Gateway) serveAdmin(failed chan<- error) (stop func() error, err error)
 			failed <- fmt.Errorf("admin: %w", err)
 		}
 	}()
-	return func() error {
+	return func() {
 		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 		defer cancel()
 		if server.Shutdown(ctx) != nil {
 			_ = server.Close()
 		}
-		return forget()
 	}, nil
 }
 

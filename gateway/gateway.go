@@ -74,6 +74,8 @@ type Gateway struct {
 	listen    sync.Mutex
 	public    net.Listener
 	private   net.Listener
+	token     string
+	forget    func() error // takes the token's file away
 	draining  atomic.Bool
 	underWay  atomic.Int64
 	responses [6]atomic.Uint64 // by class of status; 0 is for callers who went away
@@ -122,23 +124,31 @@ func (g *Gateway) Listen(ctx context.Context) error {
 		if err != nil {
 			return errors.Join(fmt.Errorf("admin %s: %w", s.Admin, err), public.Close())
 		}
+		// Whoever can connect finds the token.
+		if g.token, g.forget, err = leaveToken(private.Addr().String()); err != nil {
+			return errors.Join(err, private.Close(), public.Close())
+		}
 		g.private = private
 	}
 	g.public = public
 	return nil
 }
 
-// Close closes ports that Listen opened, for gateways that are never run.
+// Close closes ports that Listen opened and takes the admin token away. It is
+// for gateways that are never run; Run does it by itself.
 func (g *Gateway) Close() error {
 	g.listen.Lock()
 	defer g.listen.Unlock()
 	var faults []error
 	for _, l := range []net.Listener{g.public, g.private} {
 		if l != nil {
-			faults = append(faults, l.Close())
+			faults = append(faults, ignoreClosed(l.Close()))
 		}
 	}
-	g.public, g.private = nil, nil
+	if g.forget != nil {
+		faults = append(faults, g.forget())
+	}
+	g.public, g.private, g.forget = nil, nil, nil
 	return errors.Join(faults...)
 }
 
@@ -291,11 +301,7 @@ func (g *Gateway) Reload(s Settings) error {
 		err = old.settings.fixed(next.settings)
 	}
 	if err != nil {
-		f := &ReloadFaults{At: g.config.now().UTC(), Faults: strings.Split(err.Error(), "\n")}
-		g.faults.Store(f)
-		for _, fault := range f.Faults {
-			g.log.Error("reload refused, the old settings stay", "fault", fault)
-		}
+		g.RefuseReload(err)
 		return err
 	}
 	g.live.Store(next)
@@ -305,6 +311,16 @@ func (g *Gateway) Reload(s Settings) error {
 	}
 	g.log.Info("reloaded", "contract", next.contract.API, "upstreams", len(next.pool.members))
 	return nil
+}
+
+// RefuseReload records why a reload did not come to pass, for whoever could not
+// even read the settings: it is logged and shown as Reload's own refusals are.
+func (g *Gateway) RefuseReload(err error) {
+	f := &ReloadFaults{At: g.config.now().UTC(), Faults: strings.Split(err.Error(), "\n")}
+	g.faults.Store(f)
+	for _, fault := range f.Faults {
+		g.log.Error("reload refused, the old settings stay", "fault", fault)
+	}
 }
 
 // fixed names the settings that differ and cannot change while running.

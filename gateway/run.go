@@ -43,12 +43,12 @@ func (g *Gateway) Run(ctx context.Context) error {
 	g.log.Info("draining", "under_way", g.underWay.Load(), "timeout", drain)
 	g.drain(servers, drain, end)
 	if admin != nil {
-		cause = errors.Join(cause, admin())
+		admin()
 	}
 	for _, t := range g.live.Load().transports {
 		t.CloseIdleConnections()
 	}
-	return errors.Join(cause, ignoreClosed(g.Close()))
+	return errors.Join(cause, g.Close())
 }
 
 func ignoreClosed(err error) error {
