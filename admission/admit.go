@@ -52,7 +52,7 @@ func (d *deciding) decide(ctx context.Context) {
 	if !d.authenticate(ctx) || !d.standing(ctx) {
 		return
 	}
-	if operation != nil && !(d.permitted(operation) && d.featured(operation)) {
+	if operation != nil && (!d.permitted(operation) || !d.featured(operation)) {
 		d.look(ctx)
 		return
 	}

@@ -26,6 +26,7 @@ const routes = `
   POST /export: {feature: export}
   POST /slow: {rate: {name: slow, limit: 2, per: 1h}}
   POST /huge: {cost: 1000}
+  POST /pair: {cost: 5, rate: 8/h}
 `
 
 // site is a Controller on a store in memory, with a clock to set.
@@ -290,6 +291,22 @@ func TestLimitsOfACall(t *testing.T) {
 	other, _ := s.create(NewKey{Account: "other"})
 	if v := s.call(other, "POST /slow"); !v.Admitted || v.Limit.Remaining != 1 {
 		t.Errorf("another key: %+v", v.Limit)
+	}
+}
+
+// TestRemainingOfSeveral is law 4 where one limit makes the call wait and another
+// has less left.
+func TestRemainingOfSeveral(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	secret, _ := s.create(NewKey{})
+	s.call(secret, "POST /pair")
+	for range 55 {
+		s.call(secret, "GET /items")
+	}
+	v := s.call(secret, "POST /pair")
+	if v.Admitted || v.Limit.Rate.Limit != 8 || v.RetryAfter != 15*time.Minute || v.Limit.Remaining != 0 {
+		t.Errorf("3 of 8 are left, but 0 of the plan's 60: %+v", v)
 	}
 }
 

@@ -18,7 +18,7 @@ type limit struct {
 // limitsOf names rates by what must stay for counts to stay: where they belong,
 // their name, window and algorithm. Numbers may change in a reload.
 func limitsOf(where string, rates []contract.Rate) []limit {
-	var out []limit
+	out := make([]limit, 0, len(rates))
 	seen := map[string]int{}
 	for i := range rates {
 		r := &rates[i]

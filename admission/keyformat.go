@@ -86,13 +86,17 @@ func sound(f contract.KeyFormat, key string, prefix int) bool {
 		return false
 	}
 	body := len(key) - width
-	outside := false
+	in := isBase62
+	if len(digits) == len(hexDigits) {
+		in = isHex
+	}
+	all := in
 	for i := prefix; i < body; i++ {
-		outside = outside || !isDigit(len(digits), key[i])
+		all &= digitSets[key[i]]
 	}
 	var want [hexSum]byte
 	appendSum(want[:0], digits, width, checksum(key[:body]))
-	return !outside && string(want[:width]) == key[body:]
+	return all == in && string(want[:width]) == key[body:]
 }
 
 // checksum goes byte by byte: crc32.Update would put each key on the heap.
@@ -104,15 +108,21 @@ func checksum(s string) uint32 {
 	return ^sum
 }
 
-func isDigit(base int, b byte) bool {
-	if '0' <= b && b <= '9' {
-		return true
+const (
+	isBase62 byte = 1 << iota
+	isHex
+)
+
+// digitSets tells of which alphabets a byte is a digit.
+var digitSets = func() (sets [256]byte) {
+	for _, b := range []byte(base62Digits) {
+		sets[b] |= isBase62
 	}
-	if base == len(hexDigits) {
-		return 'a' <= b && b <= 'f'
+	for _, b := range []byte(hexDigits) {
+		sets[b] |= isHex
 	}
-	return 'a' <= b && b <= 'z' || 'A' <= b && b <= 'Z'
-}
+	return sets
+}()
 
 func alphabetOf(f contract.KeyFormat) (digits string, checksum int) {
 	if f.Alphabet == "hex" {

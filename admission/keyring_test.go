@@ -120,6 +120,9 @@ func TestImport(t *testing.T) {
 	if got := must[[]Key](t)(keys.List(ctx, KeyQuery{})); len(got) != 7 {
 		t.Errorf("%d keys are listed, the refused ones among them", len(got))
 	}
+	if left := must[[]store.Record](t)(s.Store.Scan(ctx, keyIDPrefix, "", 100)); len(left) != 7 {
+		t.Errorf("%d ids are left, also of refused imports", len(left))
+	}
 }
 
 func TestImportByHash(t *testing.T) {
@@ -200,9 +203,22 @@ func TestListing(t *testing.T) {
 	if !slices.IsSorted(all) {
 		t.Error("ids do not sort by time")
 	}
-	// What a crash between the two writes of a key leaves behind is not listed.
-	if err := save(ctx, s.Store, keyIDPrefix+all[3]+"0", 0, &keyIndex{Hash: strings.Repeat("0", 64), Account: "b"}); err != nil {
+	// What a crash between the two writes of a key leaves behind is not listed,
+	// nor does the id of an import that was refused lead to somebody's key.
+	taken, _, err := load[keyIndex](ctx, s.Store, keyIDPrefix+all[3])
+	if err != nil {
 		t.Fatal(err)
+	}
+	for id, hash := range map[string]string{all[3] + "0": strings.Repeat("0", 64), all[3] + "1": taken.Hash} {
+		if err := save(ctx, s.Store, keyIDPrefix+id, 0, &keyIndex{Hash: hash, Account: "b"}); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := keys.Get(ctx, id); !errors.Is(err, ErrNoKey) {
+			t.Errorf("an id that leads nowhere: %v", err)
+		}
+		if _, err := keys.Revoke(ctx, id); !errors.Is(err, ErrNoKey) {
+			t.Errorf("an id that leads nowhere can be revoked: %v", err)
+		}
 	}
 	for _, limit := range []int{0, 1, 7, 25, 100} {
 		for account, want := range map[string][]string{"": all, "b": ofB, "nobody": nil} {

@@ -56,11 +56,17 @@ func newAsker(rates ...*contract.Rate) *asker {
 	return a
 }
 
-func (a *asker) take(t interface{ Fatal(...any) }, cost int64) (bool, Outcome) {
+// testContext is what *testing.T and *rapid.T have in common.
+type testContext interface {
+	Context() context.Context
+	Fatal(args ...any)
+}
+
+func (a *asker) take(t testContext, cost int64) (bool, Outcome) {
 	for i := range a.demands {
 		a.demands[i].Cost = cost
 	}
-	admitted, err := a.limiter.Take(context.Background(), "acct", a.demands, a.outcomes)
+	admitted, err := a.limiter.Take(t.Context(), "acct", a.demands, a.outcomes)
 	if err != nil {
 		t.Fatal(err)
 	}

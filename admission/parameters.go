@@ -20,14 +20,14 @@ type parameter struct {
 
 // ValidateParameters checks query, header and path parameters. get returns the
 // values of one in the order sent, none when it is absent. Text is turned into
-// the type that the schema names: whole numbers, numbers, true and false. A list
+// the type that the schema names: whole and other numbers, true and false. A list
 // is several values in a query, and one value with commas elsewhere; anything
 // else may be given once only.
 //
 // It returns all problems, up to 100, in the order in which the contract lists
 // the parameters, and the condition that the contract has for them.
 func (v *Validator) ValidateParameters(o *contract.Operation, get func(in, name string) (values []string)) (condition.Condition, []contract.FieldError) {
-	var found []contract.FieldError
+	var found []contract.FieldError //nolint:prealloc // mostly there is nothing
 	for i := range v.parameters[o] {
 		p := &v.parameters[o][i]
 		found = append(found, p.problems(get(p.In, p.Name))...)

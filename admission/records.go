@@ -119,7 +119,7 @@ func (r *records[K, T]) read(ctx context.Context, k K, f *flight[T], limit time.
 	// A store that does not obey the deadline stands in nobody else's way.
 	stop := context.AfterFunc(ctx, func() { r.forget(k, f) })
 	defer stop()
-	f.value, f.err = r.load(ctx, k)
+	f.value, f.err = r.loadSafely(ctx, k)
 	if f.err != nil {
 		f.err = fmt.Errorf("admission: reading %s: %w", r.what, f.err)
 	}
@@ -137,6 +137,17 @@ func (r *records[K, T]) read(ctx context.Context, k K, f *flight[T], limit time.
 	}
 	r.mu.Unlock()
 	close(f.done)
+}
+
+// loadSafely turns a panic into an error: no caller's panic barrier is around
+// this goroutine, and a broken driver must not end the process.
+func (r *records[K, T]) loadSafely(ctx context.Context, k K) (value *T, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			value, err = nil, fmt.Errorf("the store panicked: %v", p)
+		}
+	}()
+	return r.load(ctx, k)
 }
 
 func (r *records[K, T]) forget(k K, f *flight[T]) {

@@ -18,6 +18,8 @@ type troubledStore struct {
 	err  error
 	hang chan struct{} // reads wait until it is closed
 	deaf bool          // and do not look at their context
+
+	panics bool
 }
 
 func (s *troubledStore) Get(ctx context.Context, key string) (store.Record, error) {
@@ -31,6 +33,9 @@ func (s *troubledStore) Get(ctx context.Context, key string) (store.Record, erro
 		case <-done:
 			return store.Record{}, fmt.Errorf("store: %w", ctx.Err())
 		}
+	}
+	if s.panics {
+		panic("broken driver")
 	}
 	if s.err != nil {
 		return store.Record{}, s.err
@@ -50,6 +55,7 @@ func TestStoreAway(t *testing.T) {
 		"closed":        {func(s *troubledStore) { s.err = store.ErrClosed }, 0},
 		"hangs":         {func(s *troubledStore) { s.hang = make(chan struct{}) }, 20 * time.Millisecond},
 		"hangs, deaf":   {func(s *troubledStore) { s.hang, s.deaf = make(chan struct{}), true }, 20 * time.Millisecond},
+		"panics":        {func(s *troubledStore) { s.panics = true }, 0},
 		"other trouble": {func(s *troubledStore) { s.err = errors.New("disk on fire") }, 0},
 	} {
 		synctest.Test(t, func(t *testing.T) {
@@ -60,6 +66,7 @@ func TestStoreAway(t *testing.T) {
 			secret, _ := s.create(NewKey{})
 			trouble.set(away)
 			for what, credential := range map[string]string{"a key": secret, "a typo": secret[:20], "a foreign key": "sk_1234"} {
+				synctest.Wait() // nothing is under way that could be joined
 				before := time.Now()
 				v := s.from("192.0.2.1", credential, "GET /items")
 				if v.Condition != condition.Unavailable || v.Cause == nil || v.Admitted {
@@ -79,7 +86,7 @@ func TestStoreAway(t *testing.T) {
 				close(away.hang)
 			}
 			synctest.Wait()
-			away.hang, away.err = nil, nil
+			away.hang, away.err, away.panics = nil, nil, false
 			if v := s.call(secret, "GET /items"); !v.Admitted {
 				t.Errorf("%s: after it came back: %s %v", name, v.Condition, v.Cause)
 			}

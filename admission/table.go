@@ -2,8 +2,9 @@ package admission
 
 // slot is a cell under the hash of its name. 0 is no name: the slot is free.
 type slot struct {
-	id uint64
 	cell
+
+	id uint64
 }
 
 // table holds cells by open addressing with linear probing: 24 bytes a slot,
