@@ -84,9 +84,13 @@ type guardState struct {
 	requestIDKey   string
 	processTimeKey string
 	retryAfterKey  string
+	rateKeys       rateKeys
 	logger         *slog.Logger
 	buffers        sync.Pool
 }
+
+// rateKeys are header names in the form in which http.Header keeps them.
+type rateKeys struct{ limit, remaining, reset string }
 
 const defaultMaxBody = 10 << 20
 
@@ -104,9 +108,9 @@ func (g *Guard) prepare() *guardState {
 			requestIDKey:  http.CanonicalHeaderKey(g.Contract.Headers.RequestID.Name),
 			retryAfterKey: http.CanonicalHeaderKey(g.Contract.Headers.RetryAfter.Name),
 		}
-		if name := g.Contract.Headers.ProcessTime.Name; name != "" {
-			s.processTimeKey = http.CanonicalHeaderKey(name)
-		}
+		s.processTimeKey = http.CanonicalHeaderKey(g.Contract.Headers.ProcessTime.Name)
+		rate := &g.Contract.Headers.RateLimit
+		s.rateKeys = rateKeys{http.CanonicalHeaderKey(rate.Limit), http.CanonicalHeaderKey(rate.Remaining), http.CanonicalHeaderKey(rate.Reset)}
 		if len(g.Contract.Operations) > 0 {
 			s.routes = newRoutes(g.Contract.Operations)
 		}

@@ -76,13 +76,9 @@ func (g *Guard) admitCaller(x *exchange, r *http.Request) bool {
 		return true
 	}
 	v := &x.verdict
+	// Refusals are what a crowd gets most of: the error is made in one piece.
 	e := FromCondition(v.Condition, v.Cause)
-	for _, fact := range v.Facts {
-		e = e.With(fact.Name, fact.Data)
-	}
-	if v.HasRetryAfter {
-		e = e.WithRetryAfter(v.RetryAfter)
-	}
+	e.Params, e.RetryAfter, e.HasRetryAfter = v.Facts, v.RetryAfter, v.HasRetryAfter
 	g.fail(x, r, e)
 	return false
 }

@@ -112,18 +112,24 @@ func (x *exchange) elapsed(unit string) string {
 
 func (x *exchange) rateHeaders(h http.Header, names *contract.RateLimitHeaders) {
 	limit := &x.verdict.Limit
+	// One array holds the values of all headers.
+	values := make([]string, 0, 5)
 	set := func(key, value string) {
 		if key != "" {
-			h[http.CanonicalHeaderKey(key)] = []string{value}
+			values = append(values, value)
+			h[key] = values[len(values)-1 : len(values) : len(values)]
 		}
 	}
-	set(names.Limit, strconv.FormatInt(limit.Rate.Limit, 10))
-	set(names.Remaining, strconv.FormatInt(limit.Remaining, 10))
-	set(names.Reset, instantHeader(limit.Reset, names.ResetFormat, x.guard.now()))
+	keys := &x.guard.state.rateKeys
+	set(keys.limit, strconv.FormatInt(limit.Rate.Limit, 10))
+	set(keys.remaining, strconv.FormatInt(limit.Remaining, 10))
+	if keys.reset != "" {
+		set(keys.reset, instantHeader(limit.Reset, names.ResetFormat, x.guard.now()))
+	}
 	if names.IETF {
 		policy := strconv.Quote(policyName(limit.Rate))
-		set("RateLimit-Policy", policy+";q="+strconv.FormatInt(limit.Rate.Limit, 10)+";w="+strconv.FormatInt(ceilUnits(limit.Rate.Per, time.Second), 10))
-		set("RateLimit", policy+";r="+strconv.FormatInt(limit.Remaining, 10)+";t="+strconv.FormatInt(ceilUnits(limit.Reset.Sub(x.guard.now()), time.Second), 10))
+		set("Ratelimit-Policy", policy+";q="+strconv.FormatInt(limit.Rate.Limit, 10)+";w="+strconv.FormatInt(ceilUnits(limit.Rate.Per, time.Second), 10))
+		set("Ratelimit", policy+";r="+strconv.FormatInt(limit.Remaining, 10)+";t="+strconv.FormatInt(ceilUnits(limit.Reset.Sub(x.guard.now()), time.Second), 10))
 	}
 }
 
