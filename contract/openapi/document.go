@@ -17,8 +17,13 @@ import (
 	"github.com/failwell/failwell/contract"
 )
 
-// maxNodes bounds what aliases and merge keys may expand to.
-const maxNodes = 1 << 20
+// Bounds of a document: what aliases and merge keys may expand to, and how
+// deep it may nest. Reading JSON Schemas takes time quadratic in their depth
+// and more; documents of real services are less than 40 deep.
+const (
+	maxNodes = 1 << 20
+	maxDepth = 256
+)
 
 // parse reads JSON or YAML into a tree without aliases and merge keys.
 func parse(document []byte) (*yaml.Node, error) {
@@ -34,7 +39,7 @@ func parse(document []byte) (*yaml.Node, error) {
 		return nil, errors.New("the top is not a mapping")
 	}
 	count := 0
-	return expand(root.Content[0], &count)
+	return expand(root.Content[0], &count, 0)
 }
 
 var surrogates = regexp.MustCompile(`\\*\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}`)
@@ -56,12 +61,15 @@ func joinSurrogates(document []byte) []byte {
 	})
 }
 
-func expand(n *yaml.Node, count *int) (*yaml.Node, error) {
+func expand(n *yaml.Node, count *int, depth int) (*yaml.Node, error) {
 	if *count++; *count > maxNodes {
 		return nil, errors.New("it refers to itself or expands without end")
 	}
+	if depth > maxDepth {
+		return nil, errors.New("it refers to itself or nests deeper than 256 levels")
+	}
 	if n.Kind == yaml.AliasNode {
-		return expand(n.Alias, count)
+		return expand(n.Alias, count, depth+1)
 	}
 	out := &yaml.Node{Kind: n.Kind, Tag: n.Tag, Value: n.Value, Line: n.Line, Column: n.Column}
 	var merged []*yaml.Node
@@ -73,14 +81,14 @@ func expand(n *yaml.Node, count *int) (*yaml.Node, error) {
 		if n.Kind == yaml.MappingNode && i%2 == 1 && n.Content[i-1].Tag == "!!merge" {
 			continue
 		}
-		x, err := expand(child, count)
+		x, err := expand(child, count, depth+1)
 		if err != nil {
 			return nil, err
 		}
 		out.Content = append(out.Content, x)
 	}
 	for _, m := range merged {
-		if err := merge(out, m, count); err != nil {
+		if err := merge(out, m, count, depth+1); err != nil {
 			return nil, err
 		}
 	}
@@ -88,8 +96,8 @@ func expand(n *yaml.Node, count *int) (*yaml.Node, error) {
 }
 
 // merge adds the members of from that into lacks.
-func merge(into, from *yaml.Node, count *int) error {
-	x, err := expand(from, count)
+func merge(into, from *yaml.Node, count *int, depth int) error {
+	x, err := expand(from, count, depth)
 	if err != nil {
 		return err
 	}
@@ -208,6 +216,8 @@ func (im *importer) checkRef(v *yaml.Node) {
 		im.fault(v, "refer to the schema by its path, as in #/components/schemas/Item", "$ref %q names an anchor, which is not read", v.Value)
 	case im.target(v.Value) == nil:
 		im.fault(v, "check the name", "$ref %q leads nowhere", v.Value)
+	case im.follow(im.target(v.Value)) == nil:
+		im.fault(v, "let one of them say something", "$ref %q leads only to other references", v.Value)
 	}
 }
 

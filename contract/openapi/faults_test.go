@@ -29,6 +29,8 @@ func TestFaultsSayWhereAndWhat(t *testing.T) {
 		"half a brace":           {head + "paths:\n  /a/x}:\n    get: {responses: {}}\n", `a.yaml:4: the braces of "/a/x}" do not pair`},
 		"schema that is none":    {head + "paths:\n  /a:\n    post:\n      responses: {}\n      requestBody:\n        content:\n          application/json:\n            schema: {type: strin}\n", "a.yaml:10: the schema cannot be used: at /type: value must be one of 'array', "},
 		"variable in the path":   {head + "servers: [{url: 'http://h/{v}'}]\npaths:\n  /a:\n    get: {responses: {}}\n", `a.yaml:6: the server "http://h/{v}" has a variable without a default`},
+		"references in a circle": {head + "components:\n  schemas:\n    A: {$ref: '#/components/schemas/B'}\n    B: {$ref: '#/components/schemas/A'}\n", `a.yaml:5: $ref "#/components/schemas/B" leads only to other references`},
+		"too deep":               {head + "paths: " + strings.Repeat("{a: ", 300) + "1" + strings.Repeat("}", 300), "it refers to itself or nests deeper than 256 levels"},
 		"alias without an end":   {head + "paths: &p\n  /a: *p\n", "a.yaml:1: the OpenAPI document is neither JSON nor YAML: "},
 		"a structure kin denies": {head + "paths:\n  /a:\n    get: {responses: {}, parameters: 7}\n", "a.yaml:1: not a usable OpenAPI document: "},
 	} {
