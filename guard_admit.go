@@ -2,7 +2,6 @@ package failwell
 
 import (
 	"bytes"
-	"errors"
 	"io"
 	"mime"
 	"net"
@@ -248,6 +247,3 @@ func pathValue(pattern, path, name string) []string {
 	}
 	return nil
 }
-
-// errGone marks requests whose caller went away.
-var errGone = errors.New("the caller went away")

@@ -38,12 +38,18 @@ func (g *Guard) fail(x *exchange, r *http.Request, err error) bool {
 	if x.started {
 		return g.failStream(x, &f)
 	}
-	if errors.Is(err, errGone) || errors.Is(err, context.Canceled) && r.Context().Err() != nil && context.Cause(r.Context()) == context.Canceled { //nolint:errorlint,err113 // identity is meant
+	if callerLeft(r, err) {
 		x.started = true // nobody is there to read an answer
 		return false
 	}
 	g.render(x, &f)
 	return true
+}
+
+// callerLeft reports whether a failure comes from the caller going away, and
+// not from a cancellation of ours, which has a cause of its own.
+func callerLeft(r *http.Request, err error) bool {
+	return errors.Is(err, context.Canceled) && errors.Is(r.Context().Err(), context.Canceled) && errors.Is(context.Cause(r.Context()), context.Canceled)
 }
 
 // failureOf converts any error, once, at the boundary: what a response may

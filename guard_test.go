@@ -332,7 +332,7 @@ func TestGuardStreams(t *testing.T) {
 func TestGuardCutsOff(t *testing.T) {
 	g := newGuard(t)
 	defer func() {
-		if r := recover(); r != http.ErrAbortHandler {
+		if r := recover(); r != any(http.ErrAbortHandler) {
 			t.Fatalf("recovered %v", r)
 		}
 	}()

@@ -115,7 +115,7 @@ func (b *backend) call(ctx context.Context) error {
 	case err != nil:
 		return failwell.FromCondition(failwell.UpstreamUnreachable, err)
 	}
-	defer response.Body.Close() //nolint:errcheck // nothing was promised to be read
+	defer response.Body.Close()
 	_, _ = io.Copy(io.Discard, io.LimitReader(response.Body, 1<<10))
 	if response.StatusCode >= http.StatusBadRequest {
 		return failwell.FromCondition(failwell.DependencyFailed, fmt.Errorf("backend answered %d", response.StatusCode)) //nolint:err113 // the status is the news

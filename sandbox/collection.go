@@ -38,7 +38,7 @@ func storeError(err error) error {
 func (c collection[T]) get(ctx context.Context, id string) (value T, version store.Version, err error) {
 	record, err := c.store.Get(ctx, c.prefix+id)
 	if err != nil {
-		return value, 0, err //nolint:wrapcheck // callers compare with the store's own errors
+		return value, 0, err
 	}
 	value, err = decode[T](record)
 	return value, record.Version, err
@@ -58,11 +58,11 @@ func (c collection[T]) put(ctx context.Context, id string, old store.Version, va
 		return fmt.Errorf("encode %s%s: %w", c.prefix, id, err)
 	}
 	_, err = c.store.Swap(ctx, c.prefix+id, old, data, 0)
-	return err //nolint:wrapcheck // as above
+	return err
 }
 
 func (c collection[T]) delete(ctx context.Context, id string, old store.Version) error {
-	return c.store.Delete(ctx, c.prefix+id, old) //nolint:wrapcheck // as above
+	return c.store.Delete(ctx, c.prefix+id, old)
 }
 
 // all returns the values in the order of their ids.

@@ -297,7 +297,10 @@ func TestHeppuKeys(t *testing.T) {
 	s := start(t, sandbox.Options{})
 	created := s.call("valid", "POST", "/api/v1/api-keys", `{"name":"ci","permissions":["agents:read"]}`)
 	var got struct {
-		Data struct{ ID, Key string } `json:"data"`
+		Data struct {
+			ID  string `json:"id"`
+			Key string `json:"key"`
+		} `json:"data"`
 	}
 	if err := json.Unmarshal([]byte(created.body), &got); err != nil || created.status != 201 || !strings.HasPrefix(got.Data.Key, "heppu_live_") {
 		t.Fatalf("%d %s", created.status, created.body)

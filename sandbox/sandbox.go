@@ -10,6 +10,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net/http"
 	"net/url"
 	"slices"
@@ -70,12 +71,7 @@ func apis() map[string]api {
 
 // Names lists the APIs that have a stand-in.
 func Names() []string {
-	var names []string
-	for name := range apis() {
-		names = append(names, name)
-	}
-	slices.Sort(names)
-	return names
+	return slices.Sorted(maps.Keys(apis()))
 }
 
 // New starts a stand-in; Close ends it.
@@ -95,7 +91,9 @@ func New(ctx context.Context, o Options) (*Sandbox, error) {
 	if s.store == nil {
 		s.store, s.owned = &store.Memory{Clock: s.clock}, true
 	}
-	controller := &admission.Controller{Contract: c, Store: s.store, Clock: s.clock, Logger: o.Logger}
+	// The store is in the same process: where it is slow the machine is, and a
+	// stand-in that then refuses calls would test nothing.
+	controller := &admission.Controller{Contract: c, Store: s.store, Clock: s.clock, Logger: o.Logger, StoreTimeout: 10 * time.Second}
 	s.keyring = controller.Keys()
 	s.guard = &failwell.Guard{Contract: c, Admission: controller, Clock: s.clock, Logger: o.Logger}
 	if o.Open {
@@ -122,7 +120,7 @@ func New(ctx context.Context, o Options) (*Sandbox, error) {
 func (s *Sandbox) Close() error {
 	s.backend.close()
 	if s.owned {
-		return s.store.Close() //nolint:wrapcheck // our own store's word is enough
+		return s.store.Close()
 	}
 	return nil
 }
@@ -138,11 +136,7 @@ func (s *Sandbox) BasePath() string { return s.base }
 // name: valid, test, read_only, expired, revoked, deactivated, suspended,
 // unpaid, other (of another account), unknown, malformed, and one per plan.
 func (s *Sandbox) Keys() map[string]string {
-	keys := make(map[string]string, len(s.keys))
-	for name, key := range s.keys {
-		keys[name] = key
-	}
-	return keys
+	return maps.Clone(s.keys)
 }
 
 // Handler serves the API.

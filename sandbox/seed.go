@@ -68,7 +68,8 @@ var stateAccounts = map[string]admission.AccountState{
 }
 
 func (s *Sandbox) seedAccounts(ctx context.Context) error {
-	accounts := []admission.Account{{ID: mainAccount}, {ID: "org_other"}}
+	accounts := make([]admission.Account, 0, 2+len(stateAccounts)+len(s.contract.Plans))
+	accounts = append(accounts, admission.Account{ID: mainAccount}, admission.Account{ID: "org_other"})
 	for name, state := range stateAccounts {
 		accounts = append(accounts, admission.Account{ID: "org_" + name, State: state})
 	}
@@ -99,7 +100,8 @@ func (s *Sandbox) seedKeys() []seedKey {
 	add := func(name, account string) seedKey {
 		return seedKey{NewKey: admission.NewKey{Name: name, Account: account, Environment: live}}
 	}
-	keys := []seedKey{add("valid", mainAccount), add("other", "org_other")}
+	keys := make([]seedKey, 0, 6+len(environments)+len(stateAccounts)+len(s.contract.Plans))
+	keys = append(keys, add("valid", mainAccount), add("other", "org_other"))
 	for _, e := range environments {
 		k := add(e.Name, mainAccount)
 		k.Environment = e.Name
