@@ -180,7 +180,7 @@ func (c *AdminClient) call(ctx context.Context, method, path string, body, into 
 	if err := failwell.CheckWith(contract, resp, err); err != nil {
 		return told(err)
 	}
-	defer resp.Body.Close() //nolint:errcheck // it was only read
+	defer resp.Body.Close()
 	if err := json.NewDecoder(io.LimitReader(resp.Body, longestAnswer)).Decode(into); err != nil {
 		return fmt.Errorf("admin: the answer cannot be read: %w", err)
 	}

@@ -47,7 +47,7 @@ func (c *clientConn) Read(p []byte) (int, error) {
 		if c.hasEarly {
 			c.early = p[0]
 		}
-		return n, err
+		return n, err //nolint:wrapcheck // net/http looks at what the connection says
 	}
 	if n > 0 {
 		c.begun.Store(true)
@@ -59,7 +59,7 @@ func (c *clientConn) Read(p []byte) (int, error) {
 		c.begun.Store(false)
 		c.answer(http.StatusRequestTimeout)
 	}
-	return n, err
+	return n, err //nolint:wrapcheck // net/http looks at what the connection says
 }
 
 // Write implements net.Conn. A caller who takes nothing for a minute is given
@@ -76,10 +76,10 @@ func (c *clientConn) Write(p []byte) (int, error) {
 	if armed := c.armed.Load(); now.UnixNano()-armed > int64(writePatience/4) {
 		c.armed.Store(now.UnixNano())
 		if err := c.Conn.SetWriteDeadline(now.Add(writePatience + writePatience/4)); err != nil {
-			return 0, err
+			return 0, err //nolint:wrapcheck // net/http looks at what the connection says
 		}
 	}
-	return c.Conn.Write(p)
+	return c.Conn.Write(p) //nolint:wrapcheck // net/http looks at what the connection says
 }
 
 // SetWriteDeadline implements net.Conn. net/http clears the deadline after each
@@ -89,7 +89,7 @@ func (c *clientConn) SetWriteDeadline(t time.Time) error {
 		return nil
 	}
 	c.armed.Store(0)
-	return c.Conn.SetWriteDeadline(t)
+	return c.Conn.SetWriteDeadline(t) //nolint:wrapcheck // net/http looks at what the connection says
 }
 
 // CloseWrite lets net/http half-close, so that an answer is read before the
@@ -120,7 +120,7 @@ func sayAndClose(conn net.Conn, response []byte) {
 		return
 	}
 	if half, ok := conn.(interface{ CloseWrite() error }); ok && half.CloseWrite() == nil {
-		_, _ = io.CopyN(io.Discard, conn, lingerBytes) //nolint:errcheck // whatever comes, it is thrown away
+		_, _ = io.CopyN(io.Discard, conn, lingerBytes)
 	}
 }
 

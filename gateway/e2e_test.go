@@ -88,7 +88,11 @@ operations:
 	}
 	t.Run("its own 422", func(t *testing.T) {
 		resp, body := post(g, `{"name":"x"}`)
-		var own struct{ Detail []struct{ Loc []string } }
+		var own struct {
+			Detail []struct {
+				Loc []string `json:"loc"`
+			} `json:"detail"`
+		}
 		if err := json.Unmarshal([]byte(body), &own); err != nil || resp.StatusCode != 422 || fmt.Sprint(own.Detail[0].Loc) != "[body price]" {
 			t.Errorf("got %d %s", resp.StatusCode, body)
 		}

@@ -32,6 +32,21 @@ type generation struct {
 	transports map[bool]*http.Transport
 }
 
+// withOpenAPI puts the contract before the operations of an OpenAPI file.
+func (g *Gateway) withOpenAPI(c *contract.Contract, file string) (*contract.Contract, error) {
+	if file == "" {
+		return c, nil
+	}
+	if g.config.LoadOperations == nil {
+		return nil, errors.New("openapi: this program reads no OpenAPI files")
+	}
+	operations, err := g.config.LoadOperations(file)
+	if err != nil {
+		return nil, err
+	}
+	return c.WithOperations(operations) //nolint:wrapcheck // its faults name file and line
+}
+
 // build makes a generation. Upstreams that old has as well keep what is known
 // of them. The error lists everything that is wrong.
 func (g *Gateway) build(s Settings, old *generation) (*generation, error) {
@@ -43,6 +58,8 @@ func (g *Gateway) build(s Settings, old *generation) (*generation, error) {
 	var faults []error
 	var err error
 	if n.contract, err = g.config.LoadContract(s.Contract); err != nil {
+		faults = append(faults, err)
+	} else if n.contract, err = g.withOpenAPI(n.contract, s.OpenAPI); err != nil {
 		faults = append(faults, err)
 	}
 	if s.TLSCert != "" {

@@ -124,7 +124,7 @@ func start(t *testing.T, s gateway.Settings) *running {
 		return <-done
 	})
 	transport := &http.Transport{
-		TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, ForceAttemptHTTP2: true, DisableCompression: true, //nolint:gosec // the test's own certificate
+		TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, ForceAttemptHTTP2: true, DisableCompression: true,
 	}
 	g.client = &http.Client{Transport: transport, Timeout: 20 * time.Second}
 	g.url = g.URL()

@@ -16,7 +16,11 @@ func mirror(w http.ResponseWriter, r *http.Request) {
 	seen := r.Header.Clone()
 	seen.Set("Host", r.Host)
 	seen.Set("Query", r.URL.RawQuery)
-	_ = json.NewEncoder(w).Encode(seen)
+	body, err := json.Marshal(seen)
+	if err != nil {
+		panic(err)
+	}
+	_, _ = w.Write(body)
 }
 
 func (g *running) seen(path string, header ...string) http.Header {

@@ -63,7 +63,7 @@ func TestLawOne(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			up := upstream(t, func(w http.ResponseWriter, r *http.Request) {
+			up := upstream(t, func(_ http.ResponseWriter, r *http.Request) {
 				switch r.URL.Path {
 				case "/law/slow":
 					<-r.Context().Done()

@@ -55,7 +55,7 @@ func (f *front) run(ctx context.Context) error {
 			select {
 			case <-time.After(wait):
 			case <-ctx.Done():
-				return ctx.Err()
+				return ctx.Err() //nolint:wrapcheck // it is what it is
 			}
 			continue
 		}

@@ -51,9 +51,9 @@ func (b *pacedBody) Read(p []byte) (int, error) {
 	}
 	n, err := b.ReadCloser.Read(p)
 	b.bytes += int64(n)
-	if err == io.EOF && !b.deadline.IsZero() { //nolint:errorlint // io.Reader's sentinel is never wrapped
+	if err == io.EOF && !b.deadline.IsZero() {
 		// From here on net/http watches the connection for the caller's leaving.
-		_ = b.control.SetReadDeadline(time.Time{}) //nolint:errcheck // the read's own error counts
+		_ = b.control.SetReadDeadline(time.Time{})
 	}
 	return n, err //nolint:wrapcheck // a reader hands through what it got
 }

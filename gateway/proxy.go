@@ -3,13 +3,11 @@ package gateway
 import (
 	"context"
 	"errors"
-	"io"
 	"log"
 	"net/http"
 	"net/http/httputil"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/failwell/failwell"
@@ -217,15 +215,6 @@ func (x *exchange) blame(u *upstream, err error) error {
 	return failwell.FromCondition(condition.UpstreamUnreachable, err)
 }
 
-// bodyError tells what was wrong with the caller's body.
-func bodyError(err error) error {
-	var tooLarge *http.MaxBytesError
-	if errors.As(err, &tooLarge) || isTimeout(err) {
-		return err // the guard knows these
-	}
-	return failwell.FromCondition(condition.RequestMalformed, err)
-}
-
 // fail answers a request that got no response.
 func (x *exchange) fail(w http.ResponseWriter, r *http.Request, err error) {
 	if cause := context.Cause(x.r.Context()); cause != nil {
@@ -260,55 +249,3 @@ func (x *exchange) modify(resp *http.Response) error {
 	x.watch(resp)
 	return nil
 }
-
-// sentBody is a caller's body on its way to an upstream. It remembers whether
-// any of it may have been sent and whose fault it was when reading failed.
-type sentBody struct {
-	from io.Reader
-	read atomic.Bool
-	bad  atomic.Pointer[error]
-}
-
-func (b *sentBody) Read(p []byte) (int, error) {
-	b.read.Store(true)
-	n, err := b.from.Read(p)
-	if err != nil && err != io.EOF { //nolint:errorlint // io.Reader's sentinel is never wrapped
-		b.bad.CompareAndSwap(nil, &err)
-	}
-	return n, err //nolint:wrapcheck // a reader hands through what it got
-}
-
-// Close does nothing: the server owns the body, and a next upstream may need it.
-func (*sentBody) Close() error { return nil }
-
-func (b *sentBody) touched() bool { return b != nil && b.read.Load() }
-
-func (b *sentBody) failure() error {
-	if b == nil {
-		return nil
-	}
-	if bad := b.bad.Load(); bad != nil {
-		return *bad
-	}
-	return nil
-}
-
-// emptyBody is a body of no bytes that net/http does not recognise as none.
-type emptyBody struct{}
-
-func (emptyBody) Read([]byte) (int, error) { return 0, io.EOF }
-func (emptyBody) Close() error             { return nil }
-
-// bufferPool lends the buffers through which bodies are copied.
-type bufferPool struct{ pool sync.Pool }
-
-const copyBuffer = 32 << 10
-
-func (b *bufferPool) Get() []byte {
-	if buf, ok := b.pool.Get().(*[copyBuffer]byte); ok {
-		return buf[:]
-	}
-	return make([]byte, copyBuffer)
-}
-
-func (b *bufferPool) Put(buf []byte) { b.pool.Put((*[copyBuffer]byte)(buf)) }

@@ -29,7 +29,7 @@ func (g *Gateway) Run(ctx context.Context) error {
 	defer end(nil)
 	failed := make(chan error, 4)
 	servers := g.serve(base, s, failed)
-	admin, err := g.serveAdmin(failed)
+	admin, err := g.serveAdmin(failed) //nolint:contextcheck // its shutdown comes after the context's end
 	if err != nil {
 		failed <- err
 	}
@@ -41,7 +41,7 @@ func (g *Gateway) Run(ctx context.Context) error {
 	g.draining.Store(true)
 	drain := g.live.Load().settings.DrainTimeout
 	g.log.Info("draining", "under_way", g.underWay.Load(), "timeout", drain)
-	g.drain(servers, drain, end)
+	g.drain(servers, drain, end) //nolint:contextcheck // draining begins when the context has ended
 	if admin != nil {
 		admin()
 	}
@@ -120,7 +120,9 @@ func (g *Gateway) drain(servers []*http.Server, timeout time.Duration, end conte
 		go func() { done <- server.Shutdown(ctx) }()
 	}
 	for range servers {
-		<-done
+		if err := <-done; err != nil {
+			g.log.Warn("requests took longer than the drain timeout", "err", err)
+		}
 	}
 	end(failwell.FromCondition(condition.Unavailable, errDrained))
 	last, cancelLast := context.WithTimeout(context.Background(), time.Second)

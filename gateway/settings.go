@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/netip"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -22,6 +23,9 @@ import (
 type Settings struct {
 	// Contract is Required: the name of a built-in contract or a file.
 	Contract string `env:"FAILWELL_CONTRACT" help:"Contract to obey: a built-in name or a file." name:"contract" placeholder:"NAME|FILE" yaml:"contract"`
+	// OpenAPI is a file that describes the service: its operations take the place
+	// of the contract's, so that any contract's errors fit any service.
+	OpenAPI string `env:"FAILWELL_OPENAPI" help:"OpenAPI file of the service; its operations replace the contract's." name:"openapi" placeholder:"FILE" yaml:"openapi"`
 	// Upstreams are Required: base URLs with scheme http, https or h2c (HTTP/2
 	// without TLS). Requests go to the one with the fewest under way.
 	Upstreams []string `env:"FAILWELL_UPSTREAM" help:"URL of the service behind the gateway; repeat it for several." name:"upstream" placeholder:"URL" yaml:"upstream"`
@@ -39,7 +43,8 @@ type Settings struct {
 	Store string `env:"FAILWELL_STORE" help:"Where keys and limits are kept: memory: or pebble:DIR." name:"store" placeholder:"URL" yaml:"store"`
 	// TLSCert and TLSKey are PEM files; both or none. They are read again on reload.
 	TLSCert string `env:"FAILWELL_TLS_CERT" help:"File with the TLS certificate chain." name:"tls-cert" placeholder:"FILE" yaml:"tls_cert"`
-	TLSKey  string `env:"FAILWELL_TLS_KEY" help:"File with the TLS private key." name:"tls-key" placeholder:"FILE" yaml:"tls_key"`
+	// TLSKey belongs to TLSCert.
+	TLSKey string `env:"FAILWELL_TLS_KEY" help:"File with the TLS private key." name:"tls-key" placeholder:"FILE" yaml:"tls_key"`
 	// Timeout is how long an upstream may take to begin its answer, where the
 	// contract's operation says nothing. Default 60 s.
 	Timeout time.Duration `env:"FAILWELL_TIMEOUT" help:"How long an upstream may take to begin its answer (60s)." name:"timeout" placeholder:"DURATION" yaml:"timeout"`
@@ -119,12 +124,9 @@ func (s Settings) Check() error {
 		wrong("tls_cert and tls_key belong together, give both or none")
 	}
 	oneOf := func(name, value string, allowed ...string) {
-		for _, a := range allowed {
-			if value == a {
-				return
-			}
+		if !slices.Contains(allowed, value) {
+			wrong("%s cannot be %q, choose one of %s", name, value, strings.Join(allowed, ", "))
 		}
-		wrong("%s cannot be %q, choose one of %s", name, value, strings.Join(allowed, ", "))
 	}
 	oneOf("admin_scope", s.AdminScope, "loopback", "any")
 	oneOf("credentials", s.Credentials, "strip", "pass")

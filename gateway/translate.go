@@ -21,13 +21,13 @@ import (
 // messages of the fields at fault. Its other text does not: it was not written
 // for this contract's readers and may tell what is private.
 func (x *exchange) translate(resp *http.Response) error {
-	head, err := io.ReadAll(io.LimitReader(resp.Body, contract.MaxErrorBody+1))
-	if err != nil {
-		return failwell.FromCondition(condition.UpstreamUnreachable, err)
+	head, broken := io.ReadAll(io.LimitReader(resp.Body, contract.MaxErrorBody+1))
+	if broken != nil {
+		return failwell.FromCondition(condition.UpstreamUnreachable, broken)
 	}
 	if len(head) > contract.MaxErrorBody {
 		resp.Body = passedBody{io.MultiReader(bytes.NewReader(head), resp.Body), resp.Body}
-		return nil
+		return nil //nolint:nilerr // broken is nil here
 	}
 	c := x.proxy.contract
 	f, ok := c.Decode(contract.Response{Status: resp.StatusCode, Header: resp.Header, Body: head}, time.Now())

@@ -99,10 +99,10 @@ func (c *patientConn) Write(p []byte) (int, error) {
 	if now.Sub(c.armed) > writePatience/4 {
 		c.armed = now
 		if err := c.SetWriteDeadline(now.Add(writePatience + writePatience/4)); err != nil {
-			return 0, err
+			return 0, err //nolint:wrapcheck // net/http looks at what the connection says
 		}
 	}
-	return c.Conn.Write(p)
+	return c.Conn.Write(p) //nolint:wrapcheck // net/http looks at what the connection says
 }
 
 // isTimeout reports whether the upstream took too long, as opposed to failing.

@@ -4,6 +4,7 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -88,7 +89,7 @@ func (p *pool) pick(tried []*upstream) *upstream {
 	first := int(p.turn.Add(1) % uint32(len(p.members)))
 	for i := range p.members {
 		u := p.members[(first+i)%len(p.members)]
-		if contains(tried, u) {
+		if slices.Contains(tried, u) {
 			continue
 		}
 		if until := u.ejected.Load(); until != 0 {
@@ -111,15 +112,6 @@ func (p *pool) pick(tried []*upstream) *upstream {
 		return leastBad
 	}
 	return best
-}
-
-func contains(list []*upstream, u *upstream) bool {
-	for _, x := range list {
-		if x == u {
-			return true
-		}
-	}
-	return false
 }
 
 // succeeded notes that the upstream answered. It is cheap while all is well.
