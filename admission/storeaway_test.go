@@ -177,6 +177,7 @@ func TestCallerWhoLeaves(t *testing.T) {
 			s.Admit(ctx, &call, &first)
 			done <- struct{}{}
 		}()
+		synctest.Wait() // the read is the first one's
 		go func() {
 			s.Admit(t.Context(), &call, &second)
 			done <- struct{}{}
