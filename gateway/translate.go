@@ -27,13 +27,13 @@ func (x *exchange) translate(resp *http.Response) error {
 	}
 	if len(head) > contract.MaxErrorBody {
 		resp.Body = passedBody{io.MultiReader(bytes.NewReader(head), resp.Body), resp.Body}
-		return nil //nolint:nilerr // broken is nil here
+		return nil
 	}
 	c := x.proxy.contract
 	f, ok := c.Decode(contract.Response{Status: resp.StatusCode, Header: resp.Header, Body: head}, time.Now())
 	if ok && f.Envelope != "" && f.Code != nil {
 		resp.Body = passedBody{bytes.NewReader(head), resp.Body}
-		return nil
+		return nil //nolint:nilerr // a code is an error by its type, here it is what was looked for
 	}
 	e := failwell.FromCondition(ofClass(c, f.Condition, resp.StatusCode), errTranslated)
 	e.Status = resp.StatusCode
