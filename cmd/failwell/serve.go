@@ -128,9 +128,11 @@ func (x *serveCmd) settings(getenv func(string) string) (gateway.Settings, error
 // What a gateway keeps is a few megabytes and what a request needs is gone with
 // it, so at the default of 100 the collector runs after every few megabytes of
 // requests only to find the same things again. At 400 it runs a quarter as
-// often for at most five times the live heap; beyond the soft limit it goes
-// back to running as often as it must, so that a live heap that has grown
-// (a million keys in use are 0.5 GB) is not multiplied as well.
+// often: 50 instead of 54 µs of CPU per request with key and limit, for 66
+// instead of 45 MB (medians of five rounds, 64 connections, two cores); 800
+// gains 2 µs more for another 30 MB. Beyond the soft limit it goes back to
+// running as often as it must, so that a live heap that has grown (a million
+// cached keys are 0.5 GB) is not multiplied as well.
 func tuneCollector(getenv func(string) string) {
 	if getenv("GOGC") == "" {
 		debug.SetGCPercent(400)
