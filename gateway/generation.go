@@ -153,7 +153,7 @@ func (n *generation) guarded(g *Gateway) (err error) {
 	p := &proxy{
 		guard: n.guard, contract: n.contract, pool: n.pool, hygiene: &n.hygiene, timeout: n.settings.Timeout,
 		log:   slog.NewLogLogger(g.log.Handler(), slog.LevelWarn),
-		strip: n.settings.Credentials == "strip", identify: n.settings.Identity == "on",
+		strip: n.settings.Credentials == "strip", identify: n.settings.Identity == "on", translate: n.settings.Foreign == "translate",
 	}
 	p.prepare()
 	n.handler = n.guard.Wrap(p)

@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"strings"
 	"sync"
 	"testing"
@@ -17,6 +18,7 @@ import (
 
 	"github.com/failwell/failwell/contract"
 	"github.com/failwell/failwell/contract/builtin"
+	"github.com/failwell/failwell/contract/openapi"
 	"github.com/failwell/failwell/gateway"
 	"github.com/failwell/failwell/store"
 )
@@ -96,6 +98,14 @@ func load(name string) (*contract.Contract, error) {
 	return builtin.Get(name)
 }
 
+func loadOperations(file string) ([]*contract.Operation, error) {
+	data, err := os.ReadFile(file)
+	if err != nil {
+		return nil, err
+	}
+	return openapi.Import(file, data)
+}
+
 // start runs a gateway under a contract with an upstream.
 func start(t *testing.T, s gateway.Settings) *running {
 	t.Helper()
@@ -109,7 +119,7 @@ func start(t *testing.T, s gateway.Settings) *running {
 	g := &running{t: t, settings: s, logs: &syncBuffer{}, store: &store.Memory{}}
 	logger := slog.New(slog.NewTextHandler(g.logs, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	var err error
-	g.Gateway, err = gateway.New(gateway.Config{Settings: s, LoadContract: load, Store: g.store, Logger: logger})
+	g.Gateway, err = gateway.New(gateway.Config{Settings: s, LoadContract: load, LoadOperations: loadOperations, Store: g.store, Logger: logger})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -24,11 +24,11 @@ type proxy struct {
 	hygiene  *hygiene
 	timeout  time.Duration
 	log      *log.Logger
-	// strip and identify are settings Credentials and Identity.
-	strip, identify bool
-	requestIDKey    string
-	exchanges       sync.Pool
-	buffers         bufferPool
+	// strip, identify and translate are settings Credentials, Identity and Foreign.
+	strip, identify, translate bool
+	requestIDKey               string
+	exchanges                  sync.Pool
+	buffers                    bufferPool
 }
 
 func (p *proxy) prepare() {
@@ -109,7 +109,7 @@ func (x *exchange) rewrite(pr *httputil.ProxyRequest) {
 			out.Header[headerPlan] = []string{account.Plan}
 		}
 	}
-	if o := failwell.OperationOf(pr.In.Context()); o != nil && o.Translate {
+	if p.translates(pr.In) {
 		delete(out.Header, "Accept-Encoding") // a compressed error could not be read
 	}
 	if out.Body == nil && unsafeToRepeat(out) {
@@ -121,6 +121,12 @@ func (x *exchange) rewrite(pr *httputil.ProxyRequest) {
 		x.body = &sentBody{from: out.Body}
 		out.Body = x.body
 	}
+}
+
+// translates reports whether foreign errors of the upstream become the contract's.
+func (p *proxy) translates(r *http.Request) bool {
+	o := failwell.OperationOf(r.Context())
+	return p.translate || o != nil && o.Translate
 }
 
 func unsafeToRepeat(r *http.Request) bool {
@@ -241,7 +247,7 @@ func (x *exchange) modify(resp *http.Response) error {
 		return nil
 	}
 	if resp.StatusCode >= 400 {
-		if o := failwell.OperationOf(x.r.Context()); o != nil && o.Translate {
+		if x.proxy.translates(x.r) {
 			return x.translate(resp)
 		}
 		return nil

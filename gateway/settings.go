@@ -61,6 +61,10 @@ type Settings struct {
 	// TrustedProxies are addresses or CIDR ranges whose X-Forwarded-* and
 	// Forwarded headers are believed. Default none: they are dropped.
 	TrustedProxies []string `env:"FAILWELL_TRUSTED_PROXIES" help:"Addresses or ranges whose forwarding headers are believed." name:"trusted-proxies" placeholder:"CIDR" yaml:"trusted_proxies"`
+	// Foreign is "pass" (default) or "translate": what becomes of upstreams' errors
+	// in a shape that is not the contract's. An operation that asks for
+	// translation gets it either way.
+	Foreign string `env:"FAILWELL_FOREIGN" help:"Upstreams' errors in another shape: pass or translate (pass)." name:"foreign" placeholder:"HOW" yaml:"foreign"`
 	// Credentials is "strip" (default) or "pass": whether the upstream sees the
 	// key that the gateway has checked.
 	Credentials string `env:"FAILWELL_CREDENTIALS" help:"Whether upstreams see the caller's key: strip or pass (strip)." name:"credentials" placeholder:"HOW" yaml:"credentials"`
@@ -86,6 +90,7 @@ func (s Settings) withDefaults() Settings {
 	s.MaxBody = cmp.Or(s.MaxBody, 10<<20)
 	s.MaxHeader = cmp.Or(s.MaxHeader, 64<<10)
 	s.Credentials = cmp.Or(s.Credentials, "strip")
+	s.Foreign = cmp.Or(s.Foreign, "pass")
 	s.Identity = cmp.Or(s.Identity, "on")
 	s.LogLevel = cmp.Or(s.LogLevel, "info")
 	s.AccessLog = cmp.Or(s.AccessLog, "errors")
@@ -130,6 +135,7 @@ func (s Settings) Check() error {
 	}
 	oneOf("admin_scope", s.AdminScope, "loopback", "any")
 	oneOf("credentials", s.Credentials, "strip", "pass")
+	oneOf("foreign", s.Foreign, "pass", "translate")
 	oneOf("identity", s.Identity, "on", "off")
 	oneOf("log_level", s.LogLevel, "debug", "info", "warn", "error")
 	oneOf("access_log", s.AccessLog, "errors", "all", "off")

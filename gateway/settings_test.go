@@ -128,6 +128,7 @@ func TestSettingsAreChecked(t *testing.T) {
 		"query":          {func(s *gateway.Settings) { s.Upstreams = []string{"http://h?q"} }, "has a query"},
 		"half of TLS":    {func(s *gateway.Settings) { s.TLSCert = "x" }, "belong together"},
 		"credentials":    {func(s *gateway.Settings) { s.Credentials = "maybe" }, "choose one of strip, pass"},
+		"foreign":        {func(s *gateway.Settings) { s.Foreign = "maybe" }, "choose one of pass, translate"},
 		"log level":      {func(s *gateway.Settings) { s.LogLevel = "loud" }, "choose one of debug, info, warn, error"},
 		"trusted proxy":  {func(s *gateway.Settings) { s.TrustedProxies = []string{"my-proxy"} }, "neither an address nor a range"},
 		"negative":       {func(s *gateway.Settings) { s.Timeout = -1 }, "timeout cannot be negative"},

@@ -36,6 +36,15 @@ func loadContract(nameOrFile string) (*contract.Contract, error) {
 	}.Parse()
 }
 
+// loadOperations reads an OpenAPI file.
+func loadOperations(file string) ([]*contract.Operation, error) {
+	data, err := os.ReadFile(file)
+	if err != nil {
+		return nil, hinted(fmt.Errorf("openapi: %w", err), "check the path and its permissions")
+	}
+	return openapi.Import(file, data)
+}
+
 func noContract(name string) error {
 	if strings.ContainsAny(name, `/\.`) {
 		return hinted(fmt.Errorf("there is no file %s", name), "failwell contract init "+name+" writes a first contract")

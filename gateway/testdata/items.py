@@ -49,3 +49,8 @@ async def broken():
         raise RuntimeError("lost")
 
     return StreamingResponse(make(), media_type="text/event-stream")
+
+
+@app.get("/sleep")
+async def sleep():
+    await asyncio.sleep(30)
