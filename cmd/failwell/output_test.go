@@ -61,7 +61,7 @@ func TestTablesKeepTheirColumns(t *testing.T) {
 	if err := c.table(painter{}, "things", []string{"A", "B"}, [][]string{{"é", "one"}, {"long", strings.Repeat("two ", 30)}}); err != nil {
 		t.Fatal(err)
 	}
-	want := "things\n  A     B\n  é     one\n  long  " + strings.TrimSpace(strings.Repeat("two ", 23)) + "\n        two two two two two two two\n"
+	want := "things\n  A     B\n  é     one\n  long  " + strings.TrimSpace(strings.Repeat("two ", 23)) + "\n        " + strings.TrimSpace(strings.Repeat("two ", 7)) + "\n"
 	if out.String() != want {
 		t.Errorf("got\n%s\nwant\n%s", out.String(), want)
 	}

@@ -43,7 +43,9 @@ func (x *serveCmd) Run(ctx context.Context, c *console) error {
 	if err != nil {
 		return err
 	}
-	g, err := gateway.New(gateway.Config{Settings: settings, LoadContract: loadContract, LoadOperations: loadOperations, Store: s, Logger: logger, Version: version()})
+	g, err := gateway.New(gateway.Config{
+		Settings: settings, LoadContract: loadContract, LoadOperations: loadOperations, Store: s, Logger: logger, Version: version(),
+	})
 	if err == nil {
 		err = x.serve(ctx, c, g)
 	}
