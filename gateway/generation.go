@@ -44,7 +44,7 @@ func (g *Gateway) withOpenAPI(c *contract.Contract, file string) (*contract.Cont
 	if err != nil {
 		return nil, err
 	}
-	return c.WithOperations(operations) //nolint:wrapcheck // its faults name file and line
+	return c.WithOperations(operations)
 }
 
 // build makes a generation. Upstreams that old has as well keep what is known
