@@ -150,21 +150,29 @@ func TestTruncatedBodyIsCutOff(t *testing.T) {
 	}
 }
 
-func TestNeverSendsABodyTwice(t *testing.T) {
+func TestNeverSendsTwice(t *testing.T) {
 	t.Parallel()
-	var seen atomic.Int64
-	drop := func(conn net.Conn) {
-		head := readHead(conn)
-		if strings.Contains(head, "POST") {
-			seen.Add(1)
-			io.ReadFull(conn, make([]byte, 4))
-		}
-	}
-	g := start(t, gateway.Settings{Upstreams: []string{rawUpstream(t, drop), rawUpstream(t, drop)}})
-	resp, body := g.do(g.request("POST", "/", strings.NewReader("once"), "Idempotency-Key", "k"))
-	wantFault(t, resp, body, 502, "unreachable")
-	if n := seen.Load(); n != 1 {
-		t.Errorf("the request was sent %d times", n)
+	for name, c := range map[string]struct{ method, body string }{"body": {"POST", "once"}, "no body": {"POST", ""}, "deletion": {"DELETE", ""}} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var seen atomic.Int64
+			drop := func(conn net.Conn) {
+				if head := readHead(conn); strings.HasPrefix(head, c.method) {
+					seen.Add(1)
+					io.ReadFull(conn, make([]byte, len(c.body)))
+				}
+			}
+			g := start(t, gateway.Settings{Upstreams: []string{rawUpstream(t, drop), rawUpstream(t, drop)}})
+			header := []string{"Idempotency-Key", "k"}
+			if c.method == "DELETE" {
+				header = nil
+			}
+			resp, answer := g.do(g.request(c.method, "/", strings.NewReader(c.body), header...))
+			wantFault(t, resp, answer, 502, "unreachable")
+			if n := seen.Load(); n != 1 {
+				t.Errorf("the request was sent %d times", n)
+			}
+		})
 	}
 }
 

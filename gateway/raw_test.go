@@ -152,20 +152,41 @@ func TestChunkedRequestsKeepTheirConnection(t *testing.T) {
 }
 
 // TestBodiesThatLookLikeRefusals makes sure that only net/http's own words are
-// replaced.
+// replaced. In HTTP/1.0 a body has no frame, so that each part of it is written
+// to the connection as it is.
 func TestBodiesThatLookLikeRefusals(t *testing.T) {
 	t.Parallel()
-	look := "HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain; charset=utf-8\r\nConnection: close\r\n\r\n400 Bad Request"
-	g := behind(t, func(w http.ResponseWriter, _ *http.Request) {
-		w.Header().Set("Content-Length", fmt.Sprint(3*len(look)))
+	const look = "HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain; charset=utf-8\r\nConnection: close\r\n\r\n400 Bad Request"
+	next := make(chan struct{})
+	g := behind(t, func(w http.ResponseWriter, r *http.Request) {
+		w.WriteHeader(200)
 		for range 3 {
-			io.WriteString(w, look)
 			http.NewResponseController(w).Flush()
+			select {
+			case <-next:
+			case <-r.Context().Done():
+				return
+			}
+			io.WriteString(w, look)
 		}
 	})
+	conn, err := net.Dial("tcp", g.Addr())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	conn.SetDeadline(time.Now().Add(10 * time.Second))
+	io.WriteString(conn, "GET / HTTP/1.0\r\n\r\n")
+	reader := bufio.NewReader(conn)
+	resp, err := http.ReadResponse(reader, nil)
+	if err != nil || resp.StatusCode != 200 {
+		t.Fatal(resp, err)
+	}
 	for range 3 {
-		if _, body := g.get("/"); body != look+look+look {
-			t.Fatalf("got %q", body)
+		next <- struct{}{}
+		part := make([]byte, len(look))
+		if _, err := io.ReadFull(resp.Body, part); err != nil || string(part) != look {
+			t.Fatalf("got %q, %v", part, err)
 		}
 	}
 }

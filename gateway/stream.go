@@ -98,11 +98,9 @@ func (b *streamBody) fill() {
 		b.ready, b.err = len(b.buf), io.EOF
 	case b.exchange.r.Context().Err() != nil || b.split:
 		b.ready, b.err = 0, err
-	default:
-		b.buf = b.buf[:b.ready]
+	default: // what is not ready is dropped
 		b.exchange.broken, b.err = err, io.EOF
 	}
-	b.seen = min(b.seen, len(b.buf))
 }
 
 // wholeEvents finds the end of the last whole event (WHATWG HTML section
