@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"time"
 
 	"github.com/failwell/failwell"
 	"github.com/failwell/failwell/admission"
@@ -28,6 +29,8 @@ type generation struct {
 	hygiene   hygiene
 	cert      *tls.Certificate
 	roots     *x509.CertPool
+	// patience is the longest that any operation waits for an upstream.
+	patience time.Duration
 	// transports by whether they speak h2c, shared by upstreams.
 	transports map[bool]*http.Transport
 }
@@ -79,6 +82,10 @@ func (g *Gateway) build(s Settings, old *generation) (*generation, error) {
 		return nil, err
 	}
 	n.hygiene.own = ownNames(n.contract)
+	n.patience = s.Timeout
+	for _, o := range n.contract.Operations {
+		n.patience = max(n.patience, o.Timeout)
+	}
 	if err := n.connect(g, old); err != nil {
 		return nil, err
 	}
@@ -110,7 +117,7 @@ func readRoots(file string) (*x509.CertPool, error) {
 func (n *generation) connect(g *Gateway, old *generation) error {
 	known := map[string]*upstream{}
 	n.transports = map[bool]*http.Transport{}
-	if old != nil && old.settings.Timeout == n.settings.Timeout && old.roots.Equal(n.roots) {
+	if old != nil && old.patience == n.patience && old.roots.Equal(n.roots) {
 		n.transports = old.transports
 		for _, u := range old.pool.members {
 			known[u.name] = u
@@ -133,7 +140,7 @@ func (n *generation) upstream(u *url.URL, known map[string]*upstream) *upstream 
 	}
 	h2c := u.Scheme == "h2c"
 	if n.transports[h2c] == nil {
-		n.transports[h2c] = newTransport(n.settings.Timeout, n.roots, h2c)
+		n.transports[h2c] = newTransport(n.patience, n.roots, h2c)
 	}
 	return newUpstream(u, n.transports[h2c])
 }
@@ -149,6 +156,11 @@ func (n *generation) guarded(g *Gateway) (err error) {
 	n.guard = &failwell.Guard{
 		Contract: n.contract, Admission: n.admission, MaxBody: int64(n.settings.MaxBody),
 		Cooperative: true, KeepPlainErrors: true, Logger: g.log, Clock: g.config.Clock, OnDone: g.done(n.settings.AccessLog),
+	}
+	if n.patience > n.settings.Timeout {
+		// The transport waits for the longest; the guard, at the price of a timer
+		// per request, for the others.
+		n.guard.Timeout = n.settings.Timeout
 	}
 	p := &proxy{
 		guard: n.guard, contract: n.contract, pool: n.pool, hygiene: &n.hygiene, timeout: n.settings.Timeout,

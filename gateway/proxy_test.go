@@ -109,19 +109,41 @@ func TestFailuresOfUpstreams(t *testing.T) {
 	}
 }
 
-func TestOperationTimeout(t *testing.T) {
+// TestTimeoutsOfOperations has one operation that waits less than the others,
+// and one that waits longer.
+func TestTimeoutsOfOperations(t *testing.T) {
 	t.Parallel()
-	held := make(chan struct{})
-	up := upstream(t, func(_ http.ResponseWriter, r *http.Request) {
-		select {
-		case <-held:
-		case <-r.Context().Done():
+	others := make(chan struct{})
+	up := upstream(t, func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/long" {
+			select {
+			case <-others:
+				io.WriteString(w, "at last")
+			case <-r.Context().Done():
+			}
+			return
 		}
+		<-r.Context().Done()
 	})
-	defer close(held)
-	g := start(t, gateway.Settings{Upstreams: []string{up}, Contract: open + "operations:\n  GET /slow: {timeout: 1s}\n"})
-	resp, body := g.get("/slow")
-	wantFault(t, resp, body, 504, "timeout")
+	const operations = "operations:\n  GET /short: {timeout: 200ms}\n  GET /long: {timeout: 30s}\n  GET /other: {}\n"
+	g := start(t, gateway.Settings{Upstreams: []string{up}, Contract: open + operations, Timeout: time.Second})
+	long := make(chan string)
+	go func() {
+		_, body := g.get("/long")
+		long <- body
+	}()
+	for path, least := range map[string]time.Duration{"/short": 200 * time.Millisecond, "/other": time.Second} {
+		began := time.Now()
+		resp, body := g.get(path)
+		wantFault(t, resp, body, 504, "timeout")
+		if took := time.Since(began); took < least || took > least+800*time.Millisecond {
+			t.Errorf("%s took %v", path, took)
+		}
+	}
+	close(others)
+	if body := <-long; body != "at last" {
+		t.Errorf("got %q", body)
+	}
 }
 
 func TestTruncatedBodyIsCutOff(t *testing.T) {
