@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptrace"
+	"net/textproto"
 	"slices"
 	"sync"
 	"time"
@@ -189,7 +190,7 @@ func (c *directConn) exchange(r *http.Request) (*http.Response, error) {
 			return nil, errUnasked
 		}
 		if trace := httptrace.ContextClientTrace(r.Context()); trace != nil && trace.Got1xxResponse != nil {
-			if err := trace.Got1xxResponse(resp.StatusCode, http.Header(resp.Header)); err != nil {
+			if err := trace.Got1xxResponse(resp.StatusCode, textproto.MIMEHeader(resp.Header)); err != nil {
 				return nil, err //nolint:wrapcheck // the caller's own word
 			}
 		}

@@ -142,7 +142,23 @@ func (n *generation) upstream(u *url.URL, known map[string]*upstream) *upstream 
 	if n.transports[h2c] == nil {
 		n.transports[h2c] = newTransport(n.patience, n.roots, h2c)
 	}
-	return newUpstream(u, n.transports[h2c])
+	behind := n.transports[h2c]
+	if h2c {
+		return newUpstream(u, behind)
+	}
+	return newUpstream(u, &direct{behind: behind, headers: behind.ResponseHeaderTimeout})
+}
+
+// closeIdle closes the connections that no request uses.
+func (n *generation) closeIdle() {
+	for _, t := range n.transports {
+		t.CloseIdleConnections()
+	}
+	for _, u := range n.pool.members {
+		if d, ok := u.transport.(*direct); ok {
+			d.CloseIdleConnections()
+		}
+	}
 }
 
 // guarded puts the contract around the proxy. A contract that cannot be

@@ -31,9 +31,7 @@ func (g *Gateway) Reload(s Settings) error {
 	}
 	g.live.Store(next)
 	g.faults.Store(nil)
-	for _, t := range old.transports {
-		t.CloseIdleConnections() // upstreams that are gone; the others dial again
-	}
+	old.closeIdle() // of upstreams that are gone; the others dial again
 	g.log.Info("reloaded", "contract", next.contract.API, "upstreams", len(next.pool.members))
 	return nil
 }

@@ -45,9 +45,7 @@ func (g *Gateway) Run(ctx context.Context) error {
 	if admin != nil {
 		admin()
 	}
-	for _, t := range g.live.Load().transports {
-		t.CloseIdleConnections()
-	}
+	g.live.Load().closeIdle()
 	return errors.Join(cause, g.Close())
 }
 
