@@ -254,9 +254,9 @@ func (b *directBody) Read(p []byte) (int, error) {
 		return 0, io.EOF
 	}
 	n, err := b.from.Read(p)
-	switch {
-	case err == nil:
-	case err == io.EOF: //nolint:errorlint // a reader's end is this very value
+	switch err { //nolint:errorlint // a reader's end is this very value
+	case nil:
+	case io.EOF:
 		b.end(true)
 	default:
 		b.end(false)

@@ -227,7 +227,7 @@ func TestDirectBoundsTheHead(t *testing.T) {
 // A body that is given up takes its connection with it.
 func TestDirectGivesUp(t *testing.T) {
 	s, d := speak(t, func(int, int) string { return "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" })
-	r, err := http.NewRequestWithContext(t.Context(), "GET", "http://"+s.Addr().String()+"/", nil)
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+s.Addr().String()+"/", nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -243,7 +243,7 @@ func TestDirectGivesUp(t *testing.T) {
 func TestDirectTellsOfHints(t *testing.T) {
 	s, d := speak(t, func(int, int) string { return "HTTP/1.1 103 Early Hints\r\nLink: <x>\r\n\r\n" + ok })
 	var hints []string
-	ctx := httptrace.WithClientTrace(t.Context(), &httptrace.ClientTrace{Got1xxResponse: func(code int, h textproto.MIMEHeader) error {
+	ctx := httptrace.WithClientTrace(t.Context(), &httptrace.ClientTrace{Got1xxResponse: func(_ int, h textproto.MIMEHeader) error {
 		hints = append(hints, h.Get("Link"))
 		return nil
 	}})
