@@ -254,15 +254,12 @@ func (b *directBody) Read(p []byte) (int, error) {
 		return 0, io.EOF
 	}
 	n, err := b.from.Read(p)
-	switch err { //nolint:errorlint // a reader's end is this very value
-	case nil:
-	case io.EOF:
-		b.end(true)
-	default:
-		b.end(false)
-		if b.ctx.Err() != nil {
-			err = context.Cause(b.ctx)
-		}
+	if err == nil {
+		return n, nil
+	}
+	b.end(errors.Is(err, io.EOF))
+	if !errors.Is(err, io.EOF) && b.ctx.Err() != nil {
+		err = context.Cause(b.ctx)
 	}
 	return n, err
 }
