@@ -174,12 +174,13 @@ func (g *Guard) Wrap(next http.Handler) http.Handler {
 		x := &exchange{guard: g, w: w, start: g.now()}
 		x.id = requestID(&s.contract.Headers.RequestID, r.Header[s.requestIDKey])
 		r.Header[s.requestIDKey] = []string{x.id} // so that a proxy passes it on
-		r = r.WithContext(context.WithValue(r.Context(), exchangeKey{}, x))
 		defer g.finish(x, r)
 		body, ok := g.admit(x, r)
 		if !ok {
 			return
 		}
+		// Only what gets in needs a context, which copies the request.
+		r = r.WithContext(context.WithValue(r.Context(), exchangeKey{}, x))
 		if body != nil {
 			r.Body, r.ContentLength = body, int64(body.Len())
 			r.TransferEncoding = nil

@@ -225,13 +225,13 @@ func (g *Guard) failStream(x *exchange, f *contract.Failure) bool {
 		if name == "" {
 			name = "error"
 		}
-		// Empty lines first: whatever event was begun is over.
-		tail = "\n\nevent: " + name + "\ndata: " + strings.ReplaceAll(string(body), "\n", "\ndata: ") + "\n\n"
+		// An empty line ends whatever event was begun.
+		tail = x.newlines(2) + "event: " + name + "\ndata: " + strings.ReplaceAll(string(body), "\n", "\ndata: ") + "\n\n"
 	case "application/x-ndjson", "application/jsonl":
 		if !s.contract.Streams.NDJSON {
 			return false
 		}
-		tail = "\n" + string(body) + "\n"
+		tail = x.newlines(1) + string(body) + "\n"
 	default:
 		return false
 	}
@@ -242,6 +242,18 @@ func (g *Guard) failStream(x *exchange, f *contract.Failure) bool {
 		err = http.NewResponseController(x.w).Flush()
 	}
 	return err == nil
+}
+
+// newlines returns what is missing to n line ends at the end of what was sent.
+func (x *exchange) newlines(n int) string {
+	switch {
+	case x.bytes == 0 || x.tail[1] == '\n' && (n == 1 || x.tail[0] == '\n'):
+		return ""
+	case x.tail[1] == '\n' || n == 1:
+		return "\n"
+	default:
+		return "\n\n"
+	}
 }
 
 // settlePlain finds what stands for a plain error of net/http's own making.

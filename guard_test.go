@@ -311,15 +311,18 @@ func TestGuardTimeoutCooperative(t *testing.T) {
 
 // A stream that breaks ends with an error of the same contract.
 func TestGuardStreams(t *testing.T) {
-	for _, tc := range []struct{ mediaType, want string }{
-		{"text/event-stream", "data: 1\n\n\n\nevent: error\ndata: {\"code\":\"broken\""},
-		{"application/x-ndjson", "data: 1\n\n\n{\"code\":\"broken\""},
+	for _, tc := range []struct{ mediaType, sent, want string }{
+		{"text/event-stream", "data: 1\n\n", "data: 1\n\nevent: error\ndata: {\"code\":\"broken\""},
+		{"text/event-stream", "data: 1\n", "data: 1\n\nevent: error\ndata: {\"code\":\"broken\""},
+		{"text/event-stream", "data: 1", "data: 1\n\nevent: error\ndata: {\"code\":\"broken\""},
+		{"application/x-ndjson", "{}\n", "{}\n{\"code\":\"broken\""},
+		{"application/x-ndjson", "{", "{\n{\"code\":\"broken\""},
 	} {
 		g := newGuard(t)
 		rec := httptest.NewRecorder()
 		g.Wrap(g.HandleFunc(func(w http.ResponseWriter, _ *http.Request) error {
 			w.Header().Set("Content-Type", tc.mediaType)
-			fmt.Fprint(w, "data: 1\n\n")
+			fmt.Fprint(w, tc.sent)
 			return errors.New("lost")
 		})).ServeHTTP(rec, request("GET", "/notes", ""))
 		if got := rec.Body.String(); !strings.HasPrefix(got, tc.want) || strings.Contains(got, "lost") {

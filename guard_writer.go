@@ -36,6 +36,7 @@ type exchange struct {
 	swallow bool
 	status  int
 	bytes   int64
+	tail    [2]byte
 	timer   *time.Timer
 }
 
@@ -165,6 +166,17 @@ func ceilUnits(d, unit time.Duration) int64 {
 	return int64((d-1)/unit) + 1
 }
 
+// remember keeps the last two bytes that were sent.
+func (x *exchange) remember(p []byte) {
+	switch len(p) {
+	case 0:
+	case 1:
+		x.tail = [2]byte{x.tail[1], p[0]}
+	default:
+		x.tail = [2]byte{p[len(p)-2], p[len(p)-1]}
+	}
+}
+
 func (x *exchange) Write(p []byte) (int, error) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
@@ -179,6 +191,7 @@ func (x *exchange) Write(p []byte) (int, error) {
 	}
 	n, err := x.w.Write(p)
 	x.bytes += int64(n)
+	x.remember(p[:n])
 	return n, err //nolint:wrapcheck // a ResponseWriter hands through what the connection says
 }
 
