@@ -228,7 +228,7 @@ func TestServeKeysAndReload(t *testing.T) {
 	}
 	write("contract: " + spec + "\nupstraem: x\n")
 	hangup()
-	s.log.await(t, `did you mean "upstream"?`)
+	s.log.await(t, `did you mean \"upstream\"?`)
 	if status, body := get(t, s.url("url")+"/x", secret); status != 200 || body != "first" {
 		t.Errorf("after a bad reload: %d %s", status, body)
 	}

@@ -70,7 +70,7 @@ func (x *serveCmd) serve(ctx context.Context, c *console, g *gateway.Gateway) er
 		for {
 			select {
 			case <-hangup:
-				x.reload(c, g)
+				x.reload(c.getenv, g)
 			case <-over:
 				return
 			}
@@ -98,10 +98,10 @@ func listenFault(err error) error {
 }
 
 // reload reads the settings again. What the gateway refuses it logs itself.
-func (x *serveCmd) reload(c *console, g *gateway.Gateway) {
-	settings, err := x.settings(c.getenv)
+func (x *serveCmd) reload(getenv func(string) string, g *gateway.Gateway) {
+	settings, err := x.settings(getenv)
 	if err != nil {
-		c.complain(fmt.Errorf("reload refused, the old settings stay: %w", err))
+		g.RefuseReload(err)
 		return
 	}
 	_ = g.Reload(settings)
