@@ -1,0 +1,174 @@
+package failwell_test
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/dunglas/httpsfv"
+	"pgregory.net/rapid"
+
+	"github.com/failwell/failwell"
+	"github.com/failwell/failwell/admission"
+	"github.com/failwell/failwell/contract"
+	"github.com/failwell/failwell/store"
+)
+
+// limited is a guard whose callers have a rate, a key to it, and its clock.
+type limited struct {
+	handler http.Handler
+	key     string
+	now     time.Time
+}
+
+func newLimited(t rapid.TB, rate, headers string) *limited {
+	t.Helper()
+	const at = "  process_time: {name: X-Process-Time}\n"
+	source := strings.Replace(guardContract, at, at+"  rate_limit: "+headers+"\nplans: {only: {rate: "+rate+"}}\n", 1)
+	c, err := contract.Parse("limited.yaml", []byte(source))
+	if err != nil {
+		t.Fatal(err)
+	}
+	l := &limited{now: time.Date(2026, 11, 22, 9, 0, 0, 123_456_789, time.UTC)}
+	clock := func() time.Time { return l.now }
+	controller := &admission.Controller{Contract: c, Store: &store.Memory{Clock: clock}, Clock: clock, StoreTimeout: time.Minute}
+	l.key, _, err = controller.Keys().Create(context.Background(), admission.NewKey{Account: "a"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	g := &failwell.Guard{Contract: c, Admission: controller, Clock: clock, Logger: slog.New(slog.DiscardHandler)}
+	l.handler = g.Wrap(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) }))
+	return l
+}
+
+func (l *limited) call() *http.Response {
+	rec := httptest.NewRecorder()
+	l.handler.ServeHTTP(rec, request("GET", "/notes", "", "Authorization", "Bearer "+l.key))
+	return rec.Result()
+}
+
+// Laws 3 and 4 as a caller sees them, in whole seconds: who waits Retry-After is
+// let in, who comes a second earlier is not; where Remaining says that a call is
+// left, it is; and Reset does not move without traffic.
+func TestLimitHeadersAreTrue(t *testing.T) {
+	for _, algorithm := range []string{"gcra", "window"} {
+		t.Run(algorithm, func(t *testing.T) {
+			rapid.Check(t, func(t *rapid.T) {
+				limit := rapid.IntRange(1, 20).Draw(t, "limit")
+				per := rapid.IntRange(1, 90).Draw(t, "seconds")
+				l := newLimited(t, "{limit: "+strconv.Itoa(limit)+", per: "+strconv.Itoa(per)+"s, algorithm: "+algorithm+"}",
+					"{on: all, limit: X-Limit, remaining: X-Remaining, reset: X-Reset}")
+				remaining := limit
+				reset := ""
+				for range rapid.IntRange(1, 60).Draw(t, "calls") {
+					pause := time.Duration(rapid.IntRange(0, per*500).Draw(t, "pause")) * time.Millisecond
+					l.now = l.now.Add(pause)
+					resp := l.call()
+					if resp.Header.Get("X-Limit") != strconv.Itoa(limit) {
+						t.Fatalf("limit %q", resp.Header.Get("X-Limit"))
+					}
+					if resp.StatusCode == http.StatusTooManyRequests {
+						if remaining >= 1 {
+							t.Fatalf("%d were left, and the next call was refused", remaining)
+						}
+						if reset != "" && resp.Header.Get("X-Reset") != reset {
+							t.Fatalf("reset moved from %s to %s by a refused call", reset, resp.Header.Get("X-Reset"))
+						}
+						l.obey(t, resp)
+						resp = l.call()
+						if resp.StatusCode != http.StatusNoContent {
+							t.Fatalf("refused after the wait: %v", resp.Header)
+						}
+					}
+					var err error
+					if remaining, err = strconv.Atoi(resp.Header.Get("X-Remaining")); err != nil {
+						t.Fatal(err)
+					}
+					reset = resp.Header.Get("X-Reset")
+				}
+			})
+		})
+	}
+}
+
+// obey comes too early first, then in time.
+func (l *limited) obey(t *rapid.T, refused *http.Response) {
+	wait, err := strconv.Atoi(refused.Header.Get("Retry-After"))
+	if err != nil || wait < 1 {
+		t.Fatalf("Retry-After %q", refused.Header.Get("Retry-After"))
+	}
+	l.now = l.now.Add(time.Duration(wait-1) * time.Second)
+	if early := l.call(); early.StatusCode != http.StatusTooManyRequests {
+		t.Fatalf("let in a second early: %d, Retry-After was %d", early.StatusCode, wait)
+	}
+	l.now = l.now.Add(time.Second)
+}
+
+// Law 5: of many at once exactly the limit gets in.
+func TestLimitUnderConcurrency(t *testing.T) {
+	l := newLimited(t, "{limit: 50, per: 60s}", "{on: [429]}")
+	var wg sync.WaitGroup
+	codes := make(chan int, 400)
+	for range cap(codes) {
+		wg.Go(func() { codes <- l.call().StatusCode })
+	}
+	wg.Wait()
+	close(codes)
+	count := map[int]int{}
+	for code := range codes {
+		count[code]++
+	}
+	if count[204] != 50 || count[429] != 350 {
+		t.Fatalf("%v", count)
+	}
+}
+
+// The RateLimit fields are structured fields (RFC 9651), and say the same.
+func TestRateLimitFields(t *testing.T) {
+	l := newLimited(t, "{name: per minute, limit: 3, per: 60s, algorithm: window}", "{on: all, ietf: true}")
+	var remaining []int64
+	for range 4 {
+		resp := l.call()
+		policy, err := httpsfv.UnmarshalList(resp.Header["Ratelimit-Policy"])
+		if err != nil || len(policy) != 1 {
+			t.Fatalf("%q: %v", resp.Header["Ratelimit-Policy"], err)
+		}
+		state, err := httpsfv.UnmarshalList(resp.Header["Ratelimit"])
+		if err != nil || len(state) != 1 {
+			t.Fatalf("%q: %v", resp.Header["Ratelimit"], err)
+		}
+		p, _ := policy[0].(httpsfv.Item)
+		s, _ := state[0].(httpsfv.Item)
+		q, _ := p.Params.Get("q")
+		w, _ := p.Params.Get("w")
+		reset, _ := s.Params.Get("t")
+		if p.Value != "per minute" || s.Value != p.Value || q != int64(3) || w != int64(60) || reset != int64(60) {
+			t.Errorf("%q %q", resp.Header["Ratelimit-Policy"], resp.Header["Ratelimit"])
+		}
+		r, _ := s.Params.Get("r")
+		left, _ := r.(int64)
+		remaining = append(remaining, left)
+	}
+	if remaining[0] != 2 || remaining[1] != 1 || remaining[2] != 0 || remaining[3] != 0 {
+		t.Errorf("remaining %v", remaining)
+	}
+}
+
+func TestResetFormats(t *testing.T) {
+	// The window ends a minute after 09:00:00.123: told rounded up, never early.
+	for format, want := range map[string]string{
+		"epoch_s": "1795338061", "epoch_ms": "1795338060124", "delta_s": "60",
+		"http_date": "Sun, 22 Nov 2026 09:01:01 GMT", "rfc3339": "2026-11-22T09:01:01Z",
+	} {
+		l := newLimited(t, "{limit: 3, per: 60s, algorithm: window}", "{on: all, reset: X-Reset, reset_format: "+format+"}")
+		if got := l.call().Header.Get("X-Reset"); got != want {
+			t.Errorf("%s: %s, want %s", format, got, want)
+		}
+	}
+}
