@@ -20,7 +20,7 @@ func (x *reading) advise(c condition.Condition, wait time.Duration, hinted bool)
 		retry = condition.Backoff
 	case c == condition.ResourceConflict && x.passing():
 		retry = condition.Backoff
-	case c == condition.QuotaExhausted && hinted && wait <= longestWait && !x.aboutMoney():
+	case c == condition.QuotaExhausted && hinted && wait <= longestWait:
 		retry = condition.AfterWait
 	case x.status == 501:
 		retry = condition.Never

@@ -48,7 +48,7 @@ func (x *reading) codes() (code, kind found) {
 			code = k
 		}
 	}
-	if code.score < 25 || isNumber(code.text) && x.repeatsStatus(code.text) {
+	if code.score < 25 || coarse(code.text) && code.score < 40 || isNumber(code.text) && x.repeatsStatus(code.text) {
 		if p := x.prefixCode(); p.text != "" {
 			code = p
 		}
@@ -65,8 +65,13 @@ func (x *reading) codes() (code, kind found) {
 // codeIn rates one member as a code.
 func (x *reading) codeIn(kid *node, s scope, primary bool) found {
 	rank := codeRank(kid.norm)
-	if kid.key == "__type" {
+	switch {
+	case kid.key == "__type":
 		rank = 104
+	case kid.key == "@type":
+		return found{} // the class of a document
+	case kid.norm == "type" && strings.Contains(kid.text, "://") && s.n.get("title", "detail") != nil:
+		rank = 94 // RFC 9457 section 3.1.1
 	}
 	if kid.norm == "code" && kid.kind == kindObject && kid.get("value") != nil {
 		kid = kid.get("value") // SOAP 1.2
@@ -89,24 +94,25 @@ func (x *reading) codeIn(kid *node, s scope, primary bool) found {
 	case digits && kid.norm == "type" || digits && rank < 50 && kid.norm != "cod":
 		return found{}
 	case digits && x.repeatsStatus(text):
-		score -= 70
 		if rank < 84 || kid.norm == "responsecode" {
 			return found{}
 		}
-		score = max(score, 12)
+		score = 12 // where there is nothing better
 	case digits && (kid.norm == "status" || kid.norm == "statuscode" || kid.norm == "cod") && httpStatus(text) > 0:
 		return found{}
 	case digits && kid.norm == "reason":
 		return found{}
 	case text == "0":
 		score -= 60
+	case digits && strings.HasPrefix(text, "-32"):
+		score -= 44 // numbers of JSON-RPC, coarser than a word below them
 	case digits:
 		score -= 4
 	case coarse(text):
 		score -= 12
-	case kid.norm == "type" || kid.norm == "errortype" || kid.norm == "errorkey":
+	case kid.norm == "type" || kid.norm == "errortype" || kid.norm == "errorkey" || kid.norm == "name" && strings.Contains(text, "_"):
 		if weight >= 75 && !located(s.n) {
-			score += 48 // a fine type says more than a number beside it
+			score = max(score, 106-s.penalty) // says more than a number beside it, less than a symbol
 		}
 	default:
 		score += 10
@@ -114,7 +120,7 @@ func (x *reading) codeIn(kid *node, s scope, primary bool) found {
 	if !digits && weight == 0 && (rank < 60 && !strings.ContainsAny(text, "_-") || kid.norm == "error" && len(text) < 3) {
 		return found{}
 	}
-	if !digits && strings.Contains(text, "_") && strings.ToUpper(text) == text && rank < 80 {
+	if !digits && (strings.Contains(text, "_") || kid.norm == "status" && len(text) > 5) && strings.ToUpper(text) == text && rank < 80 {
 		score += 22 // UPPER_SNAKE is written for programs
 	}
 	// The code of a field's issue stands for the whole only when alone.
@@ -188,6 +194,9 @@ func (x *reading) symbol(n *node) (string, bool) {
 		}
 		s, _, _ = strings.Cut(s, ":http")
 	}
+	if n.key == "__type" && strings.Count(s, " ") < 3 && isSymbol(strings.ReplaceAll(s, " ", "_")) {
+		return s, true
+	}
 	if !isSymbol(s) || generic(s) {
 		return "", false
 	}
@@ -197,7 +206,7 @@ func (x *reading) symbol(n *node) (string, bool) {
 	case "id", "name", "key", "identifier", "label":
 		return s, strings.IndexFunc(s, unicode.IsDigit) < 0 && len(s) > 3 && s != "Error" && !strings.Contains(s, ".")
 	case "errorid":
-		return s, strings.IndexFunc(s, unicode.IsDigit) < 0 && strings.ContainsAny(s, "_-.")
+		return s, isNumber(s) && len(s) <= 6 || strings.IndexFunc(s, unicode.IsDigit) < 0 && strings.ContainsAny(s, "_-.")
 	case "reason", "status", "result", "kind", "rule":
 		return s, !opaque(s)
 	}
@@ -361,7 +370,7 @@ func (x *reading) keyCode() found {
 func (x *reading) prefixCode() found {
 	head, _, ok := strings.Cut(x.message.text, ":")
 	head = strings.Trim(strings.TrimSpace(head), "[]()")
-	if ok && len(head) > 3 && len(head) < 48 && isSymbol(head) && strings.ToUpper(head) == head && strings.ContainsAny(head, "_0123456789") && !isNumber(head) && !strings.ContainsAny(head, "/.") {
+	if ok && len(head) > 3 && isLetter(head[0]|0x20) && len(head) < 48 && isSymbol(head) && strings.ToUpper(head) == head && strings.ContainsAny(head, "_0123456789") && !isNumber(head) && !strings.ContainsAny(head, "/.") {
 		return found{head, 26, "prefix of the message", x.message.node}
 	}
 	return found{}

@@ -41,10 +41,8 @@ func (x *reading) decide() (c condition.Condition, fits int, clash bool) {
 	add(fine, ofFineCode)
 	kind := x.words.read(x.kind.text, true, x.status)
 	add(kind, ofType)
-	text := x.words.read(x.message.text, false, x.status)
-	either := text[condition.KeyUnknown] > 0 || strings.Contains(asciiLower(x.message.text), "invalid")
-	if either && text[condition.KeyExpired] > 0 && text[condition.KeyRevoked] > 0 || either && text[condition.KeyMissing] > 0 && strings.Contains(asciiLower(x.message.text), "missing") {
-		// "Invalid, expired or revoked": no more than that the key is not accepted.
+	text := x.words.read(withoutClass(x.message.text), false, x.status)
+	if alternatives(text, asciiLower(x.message.text)) {
 		delete(text, condition.KeyExpired)
 		delete(text, condition.KeyRevoked)
 		delete(text, condition.KeyMissing)
@@ -87,6 +85,33 @@ func (x *reading) decide() (c condition.Condition, fits int, clash bool) {
 		clash = true
 	}
 	return c, fits, clash
+}
+
+// alternatives holds for sentences such as "invalid, expired or revoked", which
+// say no more than that the key is not accepted.
+func alternatives(text evidence, lower string) bool {
+	invalid := text[condition.KeyUnknown] > 0 || strings.Contains(lower, "invalid") || strings.Contains(lower, "incorrect")
+	choice := strings.Contains(lower, " or ") || strings.Contains(lower, "/")
+	switch {
+	case !invalid:
+		return false
+	case text[condition.KeyMissing] > 0:
+		return strings.Contains(lower, "missing")
+	case text[condition.KeyRevoked] > 0:
+		return choice
+	}
+	// "Expired or invalid" begins with what is usual.
+	return text[condition.KeyExpired] > 0 && choice && strings.Index(lower, "invalid") < strings.Index(lower, "expired")
+}
+
+// withoutClass takes the name of an exception's class off a sentence, whose
+// package would be read as words: "org.api.NotFoundException: No such space".
+func withoutClass(s string) string {
+	head, rest, ok := strings.Cut(s, ": ")
+	if !ok || strings.Count(head, ".") < 2 || strings.ContainsAny(head, " /") {
+		return s
+	}
+	return head[strings.LastIndexByte(head, '.')+1:] + ": " + rest
 }
 
 // codeEvidence reads the code: its words, or its number in a known scheme.

@@ -35,11 +35,18 @@ func failing(n *node) bool {
 			if s := strings.ToLower(kid.str()); s == "error" || s == "error.list" || s == "status" && strings.EqualFold(n.get("status").str(), "failure") {
 				return true
 			}
+		case "resultcode", "responsecode", "returncode":
+			if s := kid.str(); generic(s) && !successCode(s) && !pleased(s) {
+				return true
+			}
+			if codeMember(kid, n) {
+				return true
+			}
 		case "errorcode", "errcode", "errno", "errcd", "errorno":
 			if !kid.empty() && !successCode(kid.str()) {
 				return true
 			}
-		case "code", "statuscode", "retcode", "returncode", "resultcode", "ret", "rescode", "cod", "responsecode", "bizcode", "infocode":
+		case "code", "statuscode", "retcode", "ret", "rescode", "cod", "bizcode", "infocode":
 			if codeMember(kid, n) {
 				return true
 			}
@@ -56,13 +63,20 @@ func failing(n *node) bool {
 // errorMember judges a member called error. A resource that keeps its own
 // failure, such as a job, is not a failed call.
 func errorMember(kid, n *node) bool {
-	if kid.empty() {
+	if kid.empty() || acquitted(kid) {
 		return false
 	}
 	if kid.kind == kindNumber || kid.kind == kindString && pleased(kid.str()) {
 		return kid.kind == kindNumber && n.get("message", "msg", "errormessage") != nil
 	}
 	return !resource(n)
+}
+
+// acquitted holds for an error object that is sent with every answer and says
+// here that all went well: {"code":"ok","message":""}.
+func acquitted(n *node) bool {
+	code := n.get("code", "errorcode", "status")
+	return code.str() != "" && successCode(code.str()) && pleased(n.get("message", "msg", "description").str())
 }
 
 // resource recognises a stored object: it has an identity and a life.
@@ -172,9 +186,12 @@ func failure(root *node) *node {
 	if resource(root) {
 		return nil
 	}
+	if complaint(root) {
+		return root
+	}
 	for _, kid := range root.kids {
 		switch kid.norm {
-		case "meta", "header", "response", "status", "result", "error", "fault", "errorresponse", "rsp", "body", "envelope", "head", "baseresp", "responsestatus", "sys", "responseheader", "lfm", "methodresponse", "root", "xml", "apiresponse", "serviceresponse":
+		case "meta", "header", "response", "status", "result", "error", "fault", "errorresponse", "rsp", "body", "envelope", "head", "baseresp", "responsestatus", "sys", "responseheader", "lfm", "methodresponse", "root", "xml", "apiresponse", "serviceresponse", "messages", "json":
 			if found := enclosed(kid); found != nil {
 				return found
 			}
@@ -199,6 +216,20 @@ func failure(root *node) *node {
 		}
 	}
 	return nil
+}
+
+// complaint holds for an object that has nothing but a note, and the note
+// speaks of a limit, a key or a plan.
+func complaint(root *node) bool {
+	if root.kind != kindObject || len(root.kids) != 1 || !root.kids[0].is(kindString) {
+		return false
+	}
+	switch root.kids[0].norm {
+	case "note", "notice", "information", "info", "warning", "message", "msg", "detail":
+		_, weight := words().read(root.kids[0].text, false, 0).best()
+		return weight >= 85
+	}
+	return false
 }
 
 // enclosed looks one or two levels into a member that wraps a whole answer.

@@ -170,6 +170,9 @@ func (x *reading) flatten(n *node, path []string, depth int) {
 	}
 	x.mapped = append(x.mapped, n)
 	for _, kid := range n.kids {
+		if strings.HasPrefix(kid.key, "__") {
+			continue // the map's own type
+		}
 		at := path[:len(path):len(path)]
 		in := ""
 		if !(nobodysField[kid.norm] && (strings.HasPrefix(kid.key, "_") || kid.norm != "errors" && depth == 0 || kid.key == "")) && kid.key != "$" {

@@ -97,6 +97,9 @@ type reading struct {
 func Read(r Response, now time.Time) Result {
 	x := &reading{words: words(), head: newHead(r.Header), http: valid(r.Status), now: now}
 	x.doc = parse(r.Body, asciiLower(x.head.first("content-type")))
+	for _, root := range x.doc.roots {
+		nameTuples(root)
+	}
 	failed := x.choose()
 	res := Result{Status: x.http}
 	if !failed {

@@ -59,7 +59,7 @@ func (x *reading) headerCode() found {
 		switch {
 		case strings.HasSuffix(name, "error-code"), strings.HasSuffix(name, "errorcode"), strings.HasSuffix(name, "exception-code"), strings.HasSuffix(name, "errortype"), strings.HasSuffix(name, "error-type"):
 			rank = 66
-		case name == "grpc-status", strings.HasSuffix(name, "error-name"), strings.HasSuffix(name, "error-reason"), name == "x-error", name == "x-ratelimit-reason":
+		case name == "grpc-status", strings.HasSuffix(name, "error-name"), strings.HasSuffix(name, "error-reason"), strings.HasPrefix(name, "x-") && strings.HasSuffix(name, "-error"), name == "x-error", name == "x-ratelimit-reason":
 			rank = 60
 		}
 		if rank <= best.score {

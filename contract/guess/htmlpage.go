@@ -84,6 +84,9 @@ func pageMessage(page *node, l *lexicon) string {
 				continue
 			}
 			t := strings.TrimSpace(strings.TrimPrefix(n.text, "Message:"))
+			if end := strings.LastIndex(t, ". "); name == "" && end > 20 {
+				t = t[:end+1] // what follows is no sentence
+			}
 			switch {
 			case l.sayNothing(t):
 				if bare == "" && len(t) < 200 && (name == "h1" || name == "h2" || name == "title") {

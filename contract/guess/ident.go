@@ -16,6 +16,9 @@ func (x *reading) ident() found {
 				n = n.kids[0].aliased(n)
 			}
 			rank := idRank(n.norm)
+			if n.norm == "request" && isUUID(n.str()) {
+				rank = 75
+			}
 			if rank == 0 || n.kind != kindString && n.kind != kindNumber || n.cut {
 				return
 			}
@@ -135,6 +138,10 @@ func headerIDRank(name string) int {
 		return 30
 	case flat == "cfrequestid":
 		return 46
+	case has("correlationrequestid"):
+		return 73
+	case has("routingrequestid"):
+		return 50
 	case has("requestid"), has("reqid"), has("requestuuid"), has("requestguid"):
 		return 90
 	case has("correlationid"):
@@ -147,6 +154,8 @@ func headerIDRank(name string) int {
 		return 52
 	case has("errorid"), has("incidentid"), has("transactionid"), has("activityid"), has("logid"), has("invocationid"), has("operationid"), has("messageid"), has("eventid"), has("callid"), has("queryid"), has("trackingid"), strings.HasSuffix(name, "_tid"), strings.HasSuffix(name, "-tid"):
 		return 56
+	case strings.HasSuffix(name, "-uuid"), strings.HasSuffix(name, "-rid"):
+		return 55
 	case flat == "xtransaction", flat == "xtid", flat == "xtrace", flat == "xcallid", flat == "xvercelid", flat == "xrid", flat == "xunique", flat == "xuniqueid":
 		return 55
 	case flat == "xfbdebug", flat == "xamzid2":

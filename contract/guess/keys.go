@@ -14,7 +14,8 @@ var codeKeys = map[string]int{
 	"statuscode": 50, "category": 48, "slug": 60, "tag": 88, "kind": 44, "key": 44, "symbol": 60, "result": 50,
 	"issue": 66, "keyword": 60, "exceptioncode": 86, "statusname": 60, "oautherror": 80, "oauthproblem": 80,
 	"lerrorcode": 90, "errormessagekey": 70, "i18nkey": 50, "translationkey": 50, "identifier": 48, "label": 30, "rule": 40, "detailedcode": 92,
-	"declinecode": 60, "cod": 50, "title": 26, "errorid": 30, "message": 30, "errormessage": 30, "msg": 28, "detail": 24,
+	"declinecode": 60, "cod": 50, "title": 26, "errorid": 60, "message": 30, "errormessage": 30, "msg": 28, "detail": 24,
+	"exceptionname": 80, "exceptiontype": 80, "errornum": 97, "errornumber": 97,
 }
 
 // messageKeys rank the members that may hold the human sentence.
@@ -29,7 +30,7 @@ var messageKeys = map[string]int{
 	"shortmessage": 50, "exceptionmessage": 104, "explanation": 82, "problem": 60, "cause": 34, "hint": 20, "errormessages": 98,
 	"messages": 70, "errortext": 92, "faultmessage": 90, "exceptiontext": 95, "oauthproblemadvice": 80, "warning": 20, "value": 18, "issue": 50,
 	"errorinfo": 60, "errorlist": 60, "failurereason": 80, "nonfielderrors": 60, "formerrors": 40, "body": 20, "content": 20, "resultdescription": 90,
-	"errorfriendly": 40, "subtitle": 40, "comment": 30, "diagnostics": 70, "reasontext": 70, "resultinfo": 40, "fault": 60, "moreinfo": 10,
+	"errorfriendly": 40, "subtitle": 40, "comment": 30, "diagnostics": 70, "reasontext": 70, "resultinfo": 40, "fault": 60, "moreinfo": 10, "note": 50, "notice": 50, "information": 50, "result": 40,
 }
 
 // idKeys rank the members that may name the request.

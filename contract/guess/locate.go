@@ -226,7 +226,7 @@ func telling(n *node) int {
 	for _, kid := range n.kids {
 		switch {
 		case kid.kind == kindString && strings.TrimSpace(kid.text) != "":
-			if messageKeys[kid.norm] >= 70 || codeKeys[kid.norm] >= 78 || kid.key == "__type" {
+			if messageKeys[kid.norm] >= 70 || codeKeys[kid.norm] >= 78 && !generic(kid.text) || kid.key == "__type" {
 				count++
 			}
 		case kid.kind == kindNumber:

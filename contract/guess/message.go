@@ -40,7 +40,7 @@ func (x *reading) messageIn(kid *node, s scope) found {
 		return found{}
 	}
 	if x.codeOfField(s.n) {
-		rank -= 8
+		rank -= 14
 	}
 	text := textOf(kid)
 	if text == "" || len(text) == 1 || strings.EqualFold(text, "No message available") {
@@ -48,7 +48,7 @@ func (x *reading) messageIn(kid *node, s scope) found {
 	}
 	score := rank - s.penalty
 	switch {
-	case isNumber(text):
+	case isNumber(text), kid.norm == "result" && !strings.Contains(text, " "):
 		return found{}
 	case kid.norm == "error" || kid.norm == "err" || kid.norm == "reason" || kid.norm == "errors" || kid.norm == "title" || kid.norm == "issue" || kid.norm == "fault" || kid.norm == "value" || kid.norm == "body" || kid.norm == "content" || kid.norm == "hint":
 		// A code is no sentence.

@@ -147,7 +147,7 @@ func normKey(key string) string {
 	if len(key) > maxKey {
 		key = key[:maxKey]
 	}
-	if colon := strings.IndexByte(key, ':'); colon > 0 && colon <= 3 && colon+1 < len(key) {
+	if colon := strings.IndexByte(key, ':'); colon > 0 && colon <= 8 && colon+1 < len(key) {
 		key = key[colon+1:] // a namespace
 	}
 	var b strings.Builder

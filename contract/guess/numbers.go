@@ -62,7 +62,7 @@ func reasons() map[string]bool {
 		"preconditionrequired", "toomanyrequests", "requestheaderfieldstoolarge", "unavailableforlegalreasons",
 		"internalservererror", "notimplemented", "badgateway", "serviceunavailable", "servicetemporarilyunavailable",
 		"gatewaytimeout", "gatewaytimeout", "httpversionnotsupported", "insufficientstorage", "loopdetected",
-		"error", "errors", "fail", "failed", "failure", "servererror", "exception", "unknownerror", "anerroroccurred",
+		"error", "errors", "fail", "failed", "failure", "servererror", "exception", "unknownerror", "anerroroccurred", "server", "internalserver", "notok", "nok",
 	} {
 		m[s] = true
 	}

@@ -46,6 +46,11 @@ func (x *reading) retryAfter(limited bool) (time.Duration, string, bool) {
 	if d, ok := waitInText(x.message.text, x.now); ok {
 		return d, "the message", true
 	}
+	if x.doc.form == formHTML {
+		if d, ok := waitInText(x.doc.text, x.now); ok {
+			return d, "the page", true
+		}
+	}
 	if limited {
 		return x.resetHeader()
 	}
