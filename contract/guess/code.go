@@ -254,7 +254,7 @@ func opaque(s string) bool {
 func generic(s string) bool {
 	switch strings.ToLower(s) {
 	case "error", "errors", "fail", "failed", "failure", "false", "true", "ok", "success", "null", "none", "undefined", "about:blank", "status",
-		"error.list", "field", "object", "body", "nok", "ko", "exception", "n/a", "err", "warning", "fatal", "string", "problem", "httpexception", "httperror", "errorresponse", "apierror", "list", "invalid_grant_type_":
+		"error.list", "field", "object", "body", "nok", "ko", "exception", "n/a", "err", "warning", "warn", "fatal", "string", "problem", "httpexception", "httperror", "errorresponse", "apierror", "list", "invalid_grant_type_":
 		return true
 	}
 	return false

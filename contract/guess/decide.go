@@ -53,8 +53,15 @@ func (x *reading) decide() (c condition.Condition, fits int, clash bool) {
 		delete(text, condition.ParameterInvalid)
 	}
 	add(text, ofMessage)
+	beside := evidence{}
 	for _, other := range x.asides() {
-		add(x.words.read(other, false, x.status), ofDetail)
+		e := x.words.read(other, false, x.status)
+		add(e, ofDetail)
+		for _, is := range []condition.Condition{condition.KeyExpired, condition.KeyRevoked} {
+			if e[is] >= 95 && x.doc.form != formHTML && !alternatives(e, asciiLower(other)) {
+				beside.note(is, e[is])
+			}
+		}
 	}
 	if len(x.fields) > 0 && (x.status == 400 || x.status == 422 || x.status < 400) && len(x.issues)+len(x.mapped)+len(x.fields) > 1 {
 		weight := 72
@@ -77,11 +84,11 @@ func (x *reading) decide() (c condition.Condition, fits int, clash bool) {
 		score.note(condition.RateLimited, 78)
 	}
 	c, _ = score.best()
-	c = x.refine(c, fromCode, fine, text)
+	c = x.refine(c, fromCode, fine, beside, text)
 	fits = max(fits, fromCode[c], fine[c], kind[c])
 	top, weight := fromCode.best()
 	said, loud := text.best()
-	if weight >= 75 && loud >= 90 && family(top) != family(said) && family(top) != "request" && !slices.Contains(finer(top), said) && !slices.Contains(finer(said), top) && text[top] == 0 {
+	if weight >= 75 && loud >= 90 && suits(said, x.status, loud) > -30 && family(top) != family(said) && family(top) != "request" && !slices.Contains(finer(top), said) && !slices.Contains(finer(said), top) && text[top] == 0 {
 		clash = true
 	}
 	return c, fits, clash

@@ -50,6 +50,10 @@ func failing(n *node) bool {
 			if codeMember(kid, n) {
 				return true
 			}
+		case "errortext":
+			if s := kid.str(); s != "" && !pleased(s) {
+				return true
+			}
 		case "errormessage", "errmsg", "errormsg", "errordescription":
 			s := kid.str()
 			if s != "" && !pleased(s) && n.get("errcode", "errorcode", "code", "errno") == nil && !n.get("status").is(kindString) && !resource(n) {
@@ -234,8 +238,13 @@ func complaint(root *node) bool {
 
 // enclosed looks one or two levels into a member that wraps a whole answer.
 func enclosed(kid *node) *node {
-	if kid.kind == kindObject && (kid.norm == "fault" || kid.norm == "error") && len(kid.kids) > 0 && !resource(kid.up) {
-		return kid
+	if kid.kind == kindObject && (kid.norm == "fault" || kid.norm == "error") {
+		if acquitted(kid) {
+			return nil
+		}
+		if len(kid.kids) > 0 && !resource(kid.up) {
+			return kid
+		}
 	}
 	if failing(kid) {
 		return kid

@@ -9,6 +9,9 @@ func (x *reading) isFieldMap(n *node) bool {
 	}
 	lists, strs := 0, 0
 	for _, kid := range n.kids {
+		if kid.kind == kindObject && len(n.kids) == 1 && kid.get("code") != nil && kid.get("message") != nil && n.norm == "error" {
+			return false
+		}
 		if kid.kind == kindObject && (containerName(kid.norm) && n.norm != "errors" || kid.norm == "error") {
 			return false
 		}

@@ -319,7 +319,7 @@ func (x *reading) explain(res *Result, id found, fits int, clash bool) {
 	doubt(x.bodyStatus != 0 && x.http >= 400 && x.bodyStatus != x.http, "the body names status "+strconv.Itoa(x.bodyStatus))
 	doubt(clash, "the code and the sentence speak of different matters")
 	usual, _ := condition.Lookup(res.Condition)
-	doubt(fits > 0 && x.http >= 500 && usual.Status < 500 && family(res.Condition) != "limit", "the code blames the caller, the status the server")
+	doubt(x.http >= 500 && usual.Status < 500 && family(res.Condition) != "limit", "the body blames the caller, the status the server")
 	doubt(fits > 0 && x.http >= 400 && x.http < 500 && usual.Status >= 500 && family(res.Condition) == "server", "the code blames the server, the status the caller")
 	doubt(res.Condition == condition.Unknown, "nothing says what happened")
 }

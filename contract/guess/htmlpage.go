@@ -84,7 +84,10 @@ func pageMessage(page *node, l *lexicon) string {
 				continue
 			}
 			t := strings.TrimSpace(strings.TrimPrefix(n.text, "Message:"))
-			if end := strings.LastIndex(t, ". "); name == "" && end > 20 {
+			if end := strings.LastIndex(t, ". "); name == "" && end > 0 && !strings.HasSuffix(t, ".") {
+				if page.get("title") == nil {
+					return t
+				}
 				t = t[:end+1] // what follows is no sentence
 			}
 			switch {
@@ -116,7 +119,7 @@ func (l *lexicon) sayNothing(s string) bool {
 	var b strings.Builder
 	for _, token := range tokenise(s) {
 		if token[0] >= '0' && token[0] <= '9' || token == "http" || token == "status" || token == "code" || token == "error" ||
-			token == "nginx" || token == "openresty" || token == "apache" || token == "cloudflare" {
+			token == sentenceEnd || token == "nginx" || token == "openresty" || token == "apache" || token == "cloudflare" {
 			continue
 		}
 		b.WriteString(token)

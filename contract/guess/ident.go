@@ -192,6 +192,7 @@ func idInText(s string) (string, int) {
 		if m.mark == "req_" {
 			rest = s[at:]
 		}
+		rest = strings.TrimPrefix(strings.TrimLeft(rest, " \t\r\n"), "is")
 		rest = strings.TrimLeft(rest, " \t\r\n:=#[('\"`")
 		end := strings.IndexFunc(rest, func(r rune) bool {
 			return r > 0x7f || !unicode.IsLetter(r) && !unicode.IsDigit(r) && !strings.ContainsRune("_-.=+/|", r)

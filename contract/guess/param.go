@@ -80,10 +80,27 @@ func quotedName(s string, c condition.Condition) string {
 	if len(names) > 1 {
 		return ""
 	}
+	if name := namedAfter(s); name != "" {
+		return name
+	}
 	if c != condition.ParameterMissing && c != condition.ParameterInvalid {
 		return ""
 	}
 	return spokenName(s)
+}
+
+// namedAfter reads "on property email", "for field name".
+func namedAfter(s string) string {
+	lower := asciiLower(s)
+	for _, mark := range []string{" on property ", " for property ", " on field ", " for field ", " for parameter "} {
+		if at := strings.Index(lower, mark); at >= 0 {
+			name, _, _ := strings.Cut(s[at+len(mark):], " ")
+			if name = strings.TrimRight(name, ".,:;"); isName(name) {
+				return name
+			}
+		}
+	}
+	return ""
 }
 
 // isName holds for identifiers, with the exception of words for values and types.

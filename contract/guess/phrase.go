@@ -116,6 +116,9 @@ func (w *word) matches(token string) bool {
 // matchAt reports whether the words from k on match at tokens[i:].
 func (p *phrase) matchAt(tokens []string, i, k int) bool {
 	for skip := 0; skip <= p.words[k].gap && i+skip < len(tokens); skip++ {
+		if tokens[i+skip] == sentenceEnd {
+			return false
+		}
 		if !p.words[k].matches(tokens[i+skip]) {
 			continue
 		}
@@ -192,6 +195,9 @@ func (l *lexicon) read(s string, isCode bool, status int) evidence {
 
 const maxTokens = 400
 
+// sentenceEnd is the token between two sentences; no phrase reaches over it.
+const sentenceEnd = "."
+
 // tokenise splits at everything that is no letter or digit and where a small
 // letter is followed by a capital; apostrophes vanish, so can't is cant.
 func tokenise(s string) []string {
@@ -219,6 +225,10 @@ func tokenise(s string) []string {
 			lower = true
 		case c >= '0' && c <= '9':
 			b.WriteByte(c)
+			lower = false
+		case (c == '.' || c == ';' || c == '!' || c == '?') && i+1 < len(s) && (s[i+1] == ' ' || s[i+1] == '\n'):
+			flush()
+			tokens = append(tokens, sentenceEnd)
 			lower = false
 		case c == '\'', c == '`':
 		case c == 0xe2 && strings.HasPrefix(s[i:], "\u2019"):

@@ -43,11 +43,11 @@ func (x *reading) retryAfter(limited bool) (time.Duration, string, bool) {
 	if d, where, ok := x.waitMember(); ok {
 		return d, where, true
 	}
-	if d, ok := waitInText(x.message.text, x.now); ok {
+	if d, ok := waitInText(x.message.text, limited, x.now); ok {
 		return d, "the message", true
 	}
 	if x.doc.form == formHTML {
-		if d, ok := waitInText(x.doc.text, x.now); ok {
+		if d, ok := waitInText(x.doc.text, limited, x.now); ok {
 			return d, "the page", true
 		}
 	}
@@ -82,7 +82,7 @@ func (x *reading) waitMember() (time.Duration, string, bool) {
 }
 
 // waitInText reads "try again in 20s", "after 1 minute", "wait 30 seconds".
-func waitInText(s string, now time.Time) (time.Duration, bool) {
+func waitInText(s string, limited bool, now time.Time) (time.Duration, bool) {
 	if len(s) > maxMessage {
 		s = s[:maxMessage]
 	}
@@ -100,7 +100,7 @@ func waitInText(s string, now time.Time) (time.Duration, bool) {
 		}
 		from = end
 		before := lower[max(0, at-48):at]
-		if !asksToWait(before) {
+		if !asksToWait(before) && !(limited && strings.HasSuffix(before, " after ")) {
 			continue
 		}
 		if d, ok := spokenWait(lower[at:], now); ok {
