@@ -102,7 +102,7 @@ func (x *reading) codeIn(kid *node, s scope, primary bool) found {
 		return found{}
 	case digits && kid.norm == "reason":
 		return found{}
-	case text == "0":
+	case strings.Trim(text, "0") == "":
 		score -= 60
 	case digits && strings.HasPrefix(text, "-32"):
 		score -= 44 // numbers of JSON-RPC, coarser than a word below them

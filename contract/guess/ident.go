@@ -154,7 +154,7 @@ func headerIDRank(name string) int {
 		return 52
 	case has("errorid"), has("incidentid"), has("transactionid"), has("activityid"), has("logid"), has("invocationid"), has("operationid"), has("messageid"), has("eventid"), has("callid"), has("queryid"), has("trackingid"), strings.HasSuffix(name, "_tid"), strings.HasSuffix(name, "-tid"):
 		return 56
-	case strings.HasSuffix(name, "-uuid"), strings.HasSuffix(name, "-rid"):
+	case flat == "pspreference", strings.HasSuffix(name, "-uuid"), strings.HasSuffix(name, "-rid"):
 		return 55
 	case flat == "xtransaction", flat == "xtid", flat == "xtrace", flat == "xcallid", flat == "xvercelid", flat == "xrid", flat == "xunique", flat == "xuniqueid":
 		return 55

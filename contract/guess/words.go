@@ -56,7 +56,7 @@ func commonRules() []rule {
 		{condition.QuotaExhausted, 88, "quota*", ""},
 		{condition.QuotaExhausted, 94, "insufficient quota", ""},
 		{condition.QuotaExhausted, 94, "exceeded __ quota*", ""},
-		{condition.QuotaExhausted, 93, "daily|monthly|weekly|yearly|annual _ limit*|allowance|cap|maximum|usage", ""},
+		{condition.QuotaExhausted, 93, "daily|monthly|weekly|yearly|annual _ limit*|allowance|cap|maximum|usage|credits", ""},
 		{condition.QuotaExhausted, 93, "quota|limit|requests|usage|tokens|calls __ per day|month", ""},
 		{condition.QuotaExhausted, 93, "limit|limits __ for the|this day|month", ""},
 		{condition.QuotaExhausted, 92, "usage limit*|cap|quota|exceeded", ""},
