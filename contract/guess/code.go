@@ -19,36 +19,22 @@ type found struct {
 // codes finds the code and the coarse type of a failure.
 func (x *reading) codes() (code, kind found) {
 	for i, s := range x.scopes {
-		if i > 0 && s.penalty <= 2*parentPenalty && located(x.scopes[0].n) && x.scopes[0].penalty == 0 && len(x.fields) > 0 {
-			s.penalty /= 4 // around a field's issue, not around an error
+		if i > 0 && x.enclosesIssue(s) {
+			s.penalty /= 4
 		}
 		for _, kid := range s.n.kids {
-			c := x.codeIn(kid, s, i == 0)
-			if c.score > code.score {
-				code = c
-			}
-			if (kid.norm == "type" || kid.norm == "errortype" || kid.norm == "category" || kid.key == "__type") && s.penalty <= parentPenalty {
-				if text, ok := x.symbol(kid); ok {
-					t := found{text, 60 - s.penalty, kid.key, kid}
-					if t.score > kind.score {
-						kind = t
-					}
-				}
-			}
+			code = better(code, x.codeIn(kid, s, i == 0))
+			kind = better(kind, x.kindIn(kid, s))
 		}
 	}
-	if tags := x.tagPath(); tags.score > code.score {
-		code = tags
-	}
-	if h := x.headerCode(); h.score > code.score {
-		code = h
-	}
-	if code.text == "" || isNumber(code.text) && x.repeatsStatus(code.text) {
+	code = better(better(code, x.tagPath()), x.headerCode())
+	bare := isNumber(code.text) && x.repeatsStatus(code.text)
+	if code.text == "" || bare {
 		if k := x.keyCode(); k.text != "" {
-			code = k
+			code, bare = k, false
 		}
 	}
-	if code.score < 25 || coarse(code.text) && code.score < 40 || isNumber(code.text) && x.repeatsStatus(code.text) {
+	if code.score < 25 || coarse(code.text) && code.score < 40 || bare {
 		if p := x.prefixCode(); p.text != "" {
 			code = p
 		}
@@ -62,23 +48,38 @@ func (x *reading) codes() (code, kind found) {
 	return code, kind
 }
 
+// better keeps what was found first unless the next is rated higher.
+func better(have, next found) found {
+	if next.score > have.score {
+		return next
+	}
+	return have
+}
+
+// enclosesIssue holds for what stands around a field's issue, as opposed to
+// around an error.
+func (x *reading) enclosesIssue(s scope) bool {
+	return len(x.fields) > 0 && s.penalty <= 2*parentPenalty && x.scopes[0].penalty == 0 && located(x.scopes[0].n)
+}
+
+// kindIn rates one member as the coarse type.
+func (x *reading) kindIn(kid *node, s scope) found {
+	if s.penalty > parentPenalty || kid.norm != "type" && kid.norm != "errortype" && kid.norm != "category" && kid.key != "__type" {
+		return found{}
+	}
+	text, ok := x.symbol(kid)
+	if !ok {
+		return found{}
+	}
+	return found{text, 60 - s.penalty, kid.key, kid}
+}
+
 // codeIn rates one member as a code.
 func (x *reading) codeIn(kid *node, s scope, primary bool) found {
-	rank := codeRank(kid.norm)
-	switch {
-	case kid.key == "__type":
-		rank = 104
-	case kid.key == "@type":
-		return found{} // the class of a document
-	case kid.norm == "type" && strings.Contains(kid.text, "://") && s.n.get("title", "detail") != nil:
-		rank = 94 // RFC 9457 section 3.1.1
-	}
+	rank := memberRank(kid, s)
 	if kid.norm == "code" && kid.kind == kindObject && kid.get("value") != nil {
 		kid = kid.get("value") // SOAP 1.2
 		rank = 80
-	}
-	if kid.norm == "value" && kid.up != nil && kid.up.norm == "subcode" {
-		rank = 140 // its finer half
 	}
 	if rank == 0 || rank < 90 && !primary && s.penalty > parentPenalty && outsider(kid.norm) {
 		return found{}
@@ -87,53 +88,84 @@ func (x *reading) codeIn(kid *node, s scope, primary bool) found {
 	if !ok {
 		return found{}
 	}
-	score := rank - s.penalty
-	_, weight := x.words.read(text, true, x.status).best()
-	digits := isNumber(text)
-	switch {
-	case digits && kid.norm == "type" || digits && rank < 50 && kid.norm != "cod":
-		return found{}
-	case digits && x.repeatsStatus(text):
-		if rank < 84 || kid.norm == "responsecode" {
-			return found{}
-		}
-		score = 12 // where there is nothing better
-	case digits && (kid.norm == "status" || kid.norm == "statuscode" || kid.norm == "cod") && httpStatus(text) > 0:
-		return found{}
-	case digits && kid.norm == "reason":
-		return found{}
-	case strings.Trim(text, "0") == "":
-		score -= 60
-	case digits && strings.HasPrefix(text, "-32"):
-		score -= 44 // numbers of JSON-RPC, coarser than a word below them
-	case digits:
-		score -= 4
-	case coarse(text):
-		score -= 12
-	case kid.norm == "type" || kid.norm == "errortype" || kid.norm == "errorkey" || kid.norm == "name" && strings.Contains(text, "_"):
-		if weight >= 75 && !located(s.n) {
-			score = max(score, 106-s.penalty) // says more than a number beside it, less than a symbol
-		}
-	default:
-		score += 10
+	var score int
+	if isNumber(text) {
+		score = x.numberScore(kid, text, rank, s)
+	} else {
+		score = x.wordScore(kid, text, rank, s)
 	}
-	if !digits && weight == 0 && (rank < 60 && !strings.ContainsAny(text, "_-") || kid.norm == "error" && len(text) < 3) {
+	if score < 0 {
 		return found{}
-	}
-	if !digits && (strings.Contains(text, "_") || kid.norm == "status" && len(text) > 5) && strings.ToUpper(text) == text && rank < 80 {
-		score += 22 // UPPER_SNAKE is written for programs
 	}
 	// The code of a field's issue stands for the whole only when alone.
 	if primary && located(s.n) && (kid.norm == "type" || kid.norm == "keyword") {
 		score = max(score-50, 10)
 	}
 	if primary && located(s.n) && len(x.fields) > 1 || !primary && x.codeOfField(s.n) {
-		score -= 30
 		if len(x.fields) > 1 {
 			return found{}
 		}
+		score -= 30
 	}
 	return found{text, score, kid.key, kid}
+}
+
+// memberRank rates a member by its name and its surroundings; 0 is no code.
+func memberRank(kid *node, s scope) int {
+	switch {
+	case kid.key == "__type":
+		return 104
+	case kid.key == "@type":
+		return 0 // the class of a document
+	case kid.norm == "type" && strings.Contains(kid.text, "://") && s.n.get("title", "detail") != nil:
+		return 94 // RFC 9457 section 3.1.1
+	case kid.norm == "value" && kid.up != nil && kid.up.norm == "subcode":
+		return 140 // the finer half of a SOAP 1.2 code
+	}
+	return codeRank(kid.norm)
+}
+
+// numberScore rates a number as a code; less than 0 is none.
+func (x *reading) numberScore(kid *node, text string, rank int, s scope) int {
+	switch {
+	case kid.norm == "type", kid.norm == "reason", rank < 50 && kid.norm != "cod":
+		return -1
+	case x.repeatsStatus(text):
+		if rank < 84 || kid.norm == "responsecode" {
+			return -1
+		}
+		return 12 // where there is nothing better
+	case (kid.norm == "status" || kid.norm == "statuscode" || kid.norm == "cod") && httpStatus(text) > 0:
+		return -1
+	case strings.Trim(text, "0") == "":
+		return max(rank-s.penalty-60, 0)
+	case strings.HasPrefix(text, "-32"):
+		return max(rank-s.penalty-44, 0) // of JSON-RPC, coarser than a word below it
+	}
+	return max(rank-s.penalty-4, 0)
+}
+
+// wordScore rates a word as a code; less than 0 is none.
+func (x *reading) wordScore(kid *node, text string, rank int, s scope) int {
+	score := rank - s.penalty
+	_, weight := x.words.read(text, true, x.status).best()
+	typed := kid.norm == "type" || kid.norm == "errortype" || kid.norm == "errorkey" || kid.norm == "name" && strings.Contains(text, "_")
+	switch {
+	case coarse(text):
+		score -= 12
+	case typed && weight >= 75 && !located(s.n):
+		score = max(score, 106-s.penalty) // says more than a number beside it, less than a symbol
+	case !typed:
+		score += 10
+	}
+	if weight == 0 && (rank < 60 && !strings.ContainsAny(text, "_-") || kid.norm == "error" && len(text) < 3) {
+		return -1
+	}
+	snake := strings.Contains(text, "_") || kid.norm == "status" && len(text) > 5
+	if snake && strings.ToUpper(text) == text && rank < 80 {
+		score += 22 // UPPER_SNAKE is written for programs
+	}
+	return max(score, 0)
 }
 
 // codeRank rates a member's name, also one that ends in a known name.
@@ -155,7 +187,8 @@ func codeRank(norm string) int {
 // outsider names have other meanings outside the error object itself.
 func outsider(norm string) bool {
 	switch norm {
-	case "name", "id", "key", "type", "status", "kind", "slug", "identifier", "label", "symbol", "title", "message", "msg", "result", "keyword", "rule", "category", "issue", "detail":
+	case "name", "id", "key", "type", "status", "kind", "slug", "identifier", "label", "symbol",
+		"title", "message", "msg", "result", "keyword", "rule", "category", "issue", "detail":
 		return true
 	}
 	return false
@@ -163,12 +196,7 @@ func outsider(norm string) bool {
 
 // codeOfField holds for objects that are one issue of one field.
 func (x *reading) codeOfField(n *node) bool {
-	for _, f := range x.issues {
-		if f == n {
-			return true
-		}
-	}
-	return false
+	return slices.Contains(x.issues, n)
 }
 
 // symbol reads a member as a machine-readable word; ok is false for prose.
@@ -254,7 +282,8 @@ func opaque(s string) bool {
 func generic(s string) bool {
 	switch strings.ToLower(s) {
 	case "error", "errors", "fail", "failed", "failure", "false", "true", "ok", "success", "null", "none", "undefined", "about:blank", "status",
-		"error.list", "field", "object", "body", "nok", "ko", "exception", "n/a", "err", "warning", "warn", "fatal", "string", "problem", "httpexception", "httperror", "errorresponse", "apierror", "list", "invalid_grant_type_":
+		"error.list", "field", "object", "body", "nok", "ko", "exception", "n/a", "err", "warning", "warn", "fatal", "string", "problem",
+		"httpexception", "httperror", "errorresponse", "apierror", "list", "invalid_grant_type_":
 		return true
 	}
 	return false
@@ -311,8 +340,10 @@ func lastSegment(s string) string {
 	if err != nil || (u.Host == "" && !strings.HasPrefix(s, "/")) {
 		return s
 	}
-	if strings.Contains(u.Host, "ietf.org") || strings.Contains(u.Host, "rfc-editor") || strings.HasPrefix(u.Host, "httpstatus") || strings.Contains(u.Host, "w3.org") || strings.HasSuffix(u.Host, "mozilla.org") {
-		return ""
+	for _, standard := range []string{"ietf.org", "rfc-editor", "httpstatus", "w3.org", "mozilla.org"} {
+		if strings.Contains(u.Host, standard) {
+			return ""
+		}
 	}
 	if u.Fragment != "" {
 		return u.Fragment
@@ -336,17 +367,17 @@ func (x *reading) tagPath() found {
 		if tag.str() == "" || !strings.HasPrefix(tag.key, ".") || s.penalty > parentPenalty {
 			continue
 		}
-		path := tag.str()
+		path := []string{tag.str()}
 		at := s.n
 		for range 4 {
 			next := at.get(normKey(at.get("tag").str()))
 			if next == nil || next.get("tag").str() == "" {
 				break
 			}
-			path += "/" + next.get("tag").str()
+			path = append(path, next.get("tag").str())
 			at = next
 		}
-		return found{path, 112, ".tag", tag}
+		return found{strings.Join(path, "/"), 112, ".tag", tag}
 	}
 	return found{}
 }
@@ -370,8 +401,13 @@ func (x *reading) keyCode() found {
 func (x *reading) prefixCode() found {
 	head, _, ok := strings.Cut(x.message.text, ":")
 	head = strings.Trim(strings.TrimSpace(head), "[]()")
-	if ok && len(head) > 3 && isLetter(head[0]|0x20) && len(head) < 48 && isSymbol(head) && strings.ToUpper(head) == head && strings.ContainsAny(head, "_0123456789") && !isNumber(head) && !strings.ContainsAny(head, "/.") {
+	if ok && len(head) > 3 && len(head) < 48 && shouted(head) {
 		return found{head, 26, "prefix of the message", x.message.node}
 	}
 	return found{}
+}
+
+// shouted holds for symbols in capitals that are no plain word: WEAK_PASSWORD, AB123.
+func shouted(s string) bool {
+	return isLetter(s[0]|0x20) && isSymbol(s) && strings.ToUpper(s) == s && strings.ContainsAny(s, "_0123456789") && !strings.ContainsAny(s, "/.")
 }

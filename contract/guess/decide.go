@@ -28,51 +28,23 @@ func (x *reading) decide() (c condition.Condition, fits int, clash bool) {
 		}
 	}
 	fromCode := x.codeEvidence()
-	if x.status == 422 {
-		ofIssue := x.code.node != nil && x.codeOfField(x.code.node.up)
-		for is, w := range fromCode {
-			if family(is) == "request" && (w < 70 || ofIssue) {
-				delete(fromCode, is)
-			}
-		}
-	}
-	add(fromCode, ofCode)
+	x.coarsen(fromCode)
 	fine := x.fineEvidence()
-	add(fine, ofFineCode)
 	kind := x.words.read(x.kind.text, true, x.status)
+	text := x.textEvidence()
+	add(fromCode, ofCode)
+	add(fine, ofFineCode)
 	add(kind, ofType)
-	text := x.words.read(withoutClass(x.message.text), false, x.status)
-	if alternatives(text, asciiLower(x.message.text)) {
-		delete(text, condition.KeyExpired)
-		delete(text, condition.KeyRevoked)
-		delete(text, condition.KeyMissing)
-		text.note(condition.KeyUnknown, 90)
-	}
-	if x.status == 422 && (x.code.text == "" || len(x.fields) > 0) {
-		delete(text, condition.ParameterMissing)
-		delete(text, condition.ParameterInvalid)
-	}
 	add(text, ofMessage)
 	beside := evidence{}
 	for _, other := range x.asides() {
 		e := x.words.read(other, false, x.status)
 		add(e, ofDetail)
-		for _, is := range []condition.Condition{condition.KeyExpired, condition.KeyRevoked} {
-			if e[is] >= 95 && x.doc.form != formHTML && !alternatives(e, asciiLower(other)) {
-				beside.note(is, e[is])
-			}
-		}
+		x.besides(beside, e, other)
 	}
-	if len(x.fields) > 0 && (x.status == 400 || x.status == 422 || x.status < 400) && len(x.issues)+len(x.mapped)+len(x.fields) > 1 {
-		weight := 72
-		if len(x.fields) > 1 || len(x.mapped) > 0 {
-			weight = 78
-		}
-		if top, w := fromCode.best(); w >= 60 && family(top) == "request" {
-			weight = 58
-		}
-		score.note(condition.ValidationFailed, weight)
-		fits = max(fits, 1)
+	if x.listsIssues() {
+		score.note(condition.ValidationFailed, x.issueWeight(fromCode))
+		fits = 1
 	}
 	if prior, weight := x.prior(); prior != condition.Unknown {
 		score.note(prior, weight)
@@ -86,12 +58,76 @@ func (x *reading) decide() (c condition.Condition, fits int, clash bool) {
 	c, _ = score.best()
 	c = x.refine(c, fromCode, fine, beside, text)
 	fits = max(fits, fromCode[c], fine[c], kind[c])
+	return c, fits, x.clashes(fromCode, text)
+}
+
+// coarsen drops from a code under 422 what says no more than that the input is
+// at fault: the fields say it better.
+func (x *reading) coarsen(fromCode evidence) {
+	if x.status != 422 {
+		return
+	}
+	ofIssue := x.code.node != nil && x.codeOfField(x.code.node.up)
+	for is, w := range fromCode {
+		if family(is) == "request" && (w < 70 || ofIssue) {
+			delete(fromCode, is)
+		}
+	}
+}
+
+// textEvidence reads the sentence.
+func (x *reading) textEvidence() evidence {
+	text := x.words.read(withoutClass(x.message.text), false, x.status)
+	if alternatives(text, asciiLower(x.message.text)) {
+		delete(text, condition.KeyExpired)
+		delete(text, condition.KeyRevoked)
+		delete(text, condition.KeyMissing)
+		text.note(condition.KeyUnknown, 90)
+	}
+	if x.status == 422 && (x.code.text == "" || len(x.fields) > 0) {
+		delete(text, condition.ParameterMissing)
+		delete(text, condition.ParameterInvalid)
+	}
+	return text
+}
+
+// besides notes what a further text says outright of the state of a key.
+func (x *reading) besides(beside, e evidence, text string) {
+	if x.doc.form == formHTML || alternatives(e, asciiLower(text)) {
+		return
+	}
+	for _, is := range []condition.Condition{condition.KeyExpired, condition.KeyRevoked} {
+		if e[is] >= 95 {
+			beside.note(is, e[is])
+		}
+	}
+}
+
+// listsIssues holds when the failure is about fields and the status allows for it.
+func (x *reading) listsIssues() bool {
+	return len(x.fields) > 0 && (x.status == 400 || x.status == 422 || x.status < 400) && len(x.issues)+len(x.mapped)+len(x.fields) > 1
+}
+
+// issueWeight is how much a list of issues says.
+func (x *reading) issueWeight(fromCode evidence) int {
+	if top, w := fromCode.best(); w >= 60 && family(top) == "request" {
+		return 58
+	}
+	if len(x.fields) > 1 || len(x.mapped) > 0 {
+		return 78
+	}
+	return 72
+}
+
+// clashes holds when the code and the sentence speak of different matters.
+func (x *reading) clashes(fromCode, text evidence) bool {
 	top, weight := fromCode.best()
 	said, loud := text.best()
-	if weight >= 75 && loud >= 90 && suits(said, x.status, loud) > -30 && family(top) != family(said) && family(top) != "request" && !slices.Contains(finer(top), said) && !slices.Contains(finer(said), top) && text[top] == 0 {
-		clash = true
+	if weight < 75 || loud < 90 || suits(said, x.status, loud) <= -30 {
+		return false
 	}
-	return c, fits, clash
+	related := family(top) == family(said) || slices.Contains(finer(top), said) || slices.Contains(finer(said), top)
+	return !related && family(top) != "request" && text[top] == 0
 }
 
 // alternatives holds for sentences such as "invalid, expired or revoked", which
@@ -125,28 +161,23 @@ func withoutClass(s string) string {
 func (x *reading) codeEvidence() evidence {
 	code := x.code.text
 	e := evidence{}
-	if code == "" {
+	if c, ok := x.words.sql[code]; ok && x.code.node != nil && len(code) == 5 {
+		e.note(c, 92)
+	}
+	if !isNumber(code) {
+		for is, w := range x.words.read(code, true, x.status) {
+			e.note(is, w)
+		}
 		return e
 	}
-	if isNumber(code) || len(code) == 5 {
-		if c, ok := x.words.sql[code]; ok && x.code.node != nil && len(code) == 5 {
-			e.note(c, 92)
-		}
-		if c, ok := x.words.rpc[code]; ok {
-			e.note(c, 85)
-		}
-		if c, ok := x.words.grpc[code]; ok && x.isGRPC() {
-			e.note(c, 64)
-		}
-		if s := httpStatus(code); s != 0 && x.status < 400 {
-			e.note(condition.OfStatus(s), 60)
-		}
-		if isNumber(code) {
-			return e
-		}
+	if c, ok := x.words.rpc[code]; ok {
+		e.note(c, 85)
 	}
-	for is, w := range x.words.read(code, true, x.status) {
-		e.note(is, w)
+	if c, ok := x.words.grpc[code]; ok && x.isGRPC() {
+		e.note(c, 64)
+	}
+	if s := httpStatus(code); s != 0 && x.status < 400 {
+		e.note(condition.OfStatus(s), 60)
 	}
 	return e
 }
@@ -234,101 +265,70 @@ func (x *reading) prior() (condition.Condition, int) {
 // suits adds to a condition that is usual under a status and takes from one
 // that would be odd there.
 func suits(c condition.Condition, status, weight int) int {
-	usual, odd := 0, 0
+	of := family(c)
 	switch status {
 	case 401:
-		usual, odd = 8, -30
-		if family(c) == "auth" {
-			return usual
-		}
-		if family(c) == "access" {
-			return -2
-		}
-		return odd
+		return fit(of == "auth", 8, of == "access", -2, -30)
 	case 402:
-		if family(c) == "money" || family(c) == "limit" || c == condition.FeatureUnavailable {
-			return 10
-		}
-		return -25
+		return fit(of == "money" || of == "limit" || c == condition.FeatureUnavailable, 10, false, 0, -25)
 	case 403:
-		switch family(c) {
-		case "access", "limit", "money":
-			return 4
-		case "auth":
-			return 0
-		}
-		return -24
+		return fit(of == "access" || of == "limit" || of == "money", 4, of == "auth", 0, -24)
 	case 404:
-		switch family(c) {
-		case "missing":
-			return 10
-		case "auth", "access":
-			return -24
-		}
-		return -22
+		return fit(of == "missing", 10, of == "auth" || of == "access", -24, -22)
 	case 405:
-		if c == condition.MethodNotAllowed {
-			return 10
-		}
-		return -30
+		return fit(c == condition.MethodNotAllowed, 10, false, 0, -30)
 	case 409, 412, 423:
-		if family(c) == "state" {
-			return 8
-		}
-		return -20
+		return fit(of == "state", 8, false, 0, -20)
 	case 413:
-		switch {
-		case c == condition.BodyTooLarge || c == condition.StorageExhausted:
-			return 12
-		case family(c) == "limit":
-			return 0
-		}
-		return -25
+		return fit(c == condition.BodyTooLarge || c == condition.StorageExhausted, 12, of == "limit", 0, -25)
 	case 415, 406:
-		if c == condition.MediaUnsupported {
-			return 8
-		}
-		return -28
+		return fit(c == condition.MediaUnsupported, 8, false, 0, -28)
 	case 429:
-		if family(c) == "limit" || family(c) == "money" {
-			return 10
-		}
-		return -34
+		return fit(of == "limit" || of == "money", 10, false, 0, -34)
 	case 400, 422:
-		if family(c) == "server" {
-			return -18
+		return fit(of == "server", -18, false, 0, 0)
+	case 500:
+		if weight >= 84 {
+			return fit(of == "server", 8, of == "limit", 0, -16)
 		}
-	case 500, 502, 503, 504:
-		switch family(c) {
-		case "server":
-			return 8
-		case "limit":
-			return 0
-		}
-		if weight >= 84 && status == 500 {
-			return -16
-		}
-		return -32
+		return fit(of == "server", 8, of == "limit", 0, -32)
+	case 502, 503, 504:
+		return fit(of == "server", 8, of == "limit", 0, -32)
 	}
 	return 0
+}
+
+// fit chooses between what is usual, what is tolerable and what would be odd.
+func fit(usual bool, gain int, tolerable bool, slight, odd int) int {
+	switch {
+	case usual:
+		return gain
+	case tolerable:
+		return slight
+	}
+	return odd
 }
 
 // family groups conditions that are about the same matter.
 func family(c condition.Condition) string {
 	switch c {
-	case condition.KeyMissing, condition.KeyMalformed, condition.KeyUnknown, condition.KeyExpired, condition.KeyRevoked, condition.KeyDeactivated:
+	case condition.KeyMissing, condition.KeyMalformed, condition.KeyUnknown,
+		condition.KeyExpired, condition.KeyRevoked, condition.KeyDeactivated:
 		return "auth"
 	case condition.PermissionDenied, condition.FeatureUnavailable, condition.AccountSuspended:
 		return "access"
 	case condition.PaymentRequired, condition.BalanceInsufficient:
 		return "money"
-	case condition.RateLimited, condition.QuotaExhausted, condition.ConcurrencyExceeded, condition.StorageExhausted, condition.Overloaded:
+	case condition.RateLimited, condition.QuotaExhausted, condition.ConcurrencyExceeded,
+		condition.StorageExhausted, condition.Overloaded:
 		return "limit"
 	case condition.ResourceMissing, condition.RouteUnknown:
 		return "missing"
-	case condition.ResourceConflict, condition.IdempotencyMismatch, condition.IdempotencyInProgress, condition.IdempotencyOutcomeUnknown, condition.IdempotencyNotReplayable:
+	case condition.ResourceConflict, condition.IdempotencyMismatch, condition.IdempotencyInProgress,
+		condition.IdempotencyOutcomeUnknown, condition.IdempotencyNotReplayable:
 		return "state"
-	case condition.Internal, condition.StorageFailed, condition.DependencyFailed, condition.Unavailable, condition.UpstreamUnreachable, condition.UpstreamTimeout, condition.ProcessingFailed:
+	case condition.Internal, condition.StorageFailed, condition.DependencyFailed, condition.Unavailable,
+		condition.UpstreamUnreachable, condition.UpstreamTimeout, condition.ProcessingFailed:
 		return "server"
 	}
 	return "request"
@@ -338,7 +338,10 @@ func family(c condition.Condition) string {
 func finer(c condition.Condition) []condition.Condition {
 	switch c {
 	case condition.KeyUnknown:
-		return []condition.Condition{condition.KeyExpired, condition.KeyRevoked, condition.KeyDeactivated, condition.KeyMalformed, condition.KeyMissing, condition.AccountSuspended}
+		return []condition.Condition{
+			condition.KeyExpired, condition.KeyRevoked, condition.KeyDeactivated, condition.KeyMalformed, condition.KeyMissing,
+			condition.AccountSuspended,
+		}
 	case condition.RateLimited:
 		return []condition.Condition{condition.ConcurrencyExceeded, condition.QuotaExhausted}
 	case condition.QuotaExhausted:
@@ -359,7 +362,9 @@ func finer(c condition.Condition) []condition.Condition {
 	case condition.RequestMalformed:
 		return []condition.Condition{condition.FormatInvalid, condition.ParameterMissing, condition.ParameterInvalid, condition.IdempotencyMismatch}
 	case condition.Internal:
-		return []condition.Condition{condition.StorageFailed, condition.DependencyFailed, condition.Overloaded, condition.UpstreamTimeout, condition.ProcessingFailed}
+		return []condition.Condition{
+			condition.StorageFailed, condition.DependencyFailed, condition.Overloaded, condition.UpstreamTimeout, condition.ProcessingFailed,
+		}
 	case condition.Unavailable:
 		return []condition.Condition{condition.Overloaded, condition.UpstreamUnreachable, condition.DependencyFailed}
 	}

@@ -161,6 +161,8 @@ func successCode(s string) bool {
 }
 
 // pleased recognises the texts of success.
+//
+//nolint:gosmopolitan // phrases of Chinese APIs
 func pleased(s string) bool {
 	switch strings.ToLower(strings.Trim(strings.TrimSpace(s), ".!")) {
 	case "", "ok", "success", "successful", "succeeded", "succeed", "successfully", "no error", "none", "done", "true", "成功", "操作成功", "请求成功", "request success", "accepted", "created", "completed", "operation successful":

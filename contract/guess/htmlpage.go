@@ -20,7 +20,7 @@ func parseHTML(s string) document {
 	var open string
 	var text, whole strings.Builder
 	silent := 0
-	for tokens := 0; tokens < 20000; tokens++ {
+	for range 20000 {
 		switch z.Next() {
 		case html.ErrorToken:
 			add(open, text.String())

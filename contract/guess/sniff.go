@@ -161,7 +161,7 @@ func afterWarnings(s string) (document, bool) {
 	return d, true
 }
 
-// jsonp unwraps callback({…});
+// jsonp unwraps what is passed to a callback.
 func jsonp(s string) (string, bool) {
 	s = strings.TrimSpace(strings.TrimPrefix(s, "/**/"))
 	open := strings.IndexByte(s[:min(len(s), 256)], '(')

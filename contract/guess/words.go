@@ -94,6 +94,8 @@ func textRules() []rule {
 }
 
 // scripts are phrases of languages that do not separate words by blanks.
+//
+//nolint:gosmopolitan // phrases of Chinese APIs
 func scripts() []rule {
 	return []rule{
 		{condition.RateLimited, 85, "频繁", ""}, {condition.RateLimited, 85, "限流", ""}, {condition.RateLimited, 85, "频率", ""},
