@@ -1,6 +1,7 @@
 package guess
 
 import (
+	"slices"
 	"strings"
 )
 
@@ -9,57 +10,39 @@ func failing(n *node) bool {
 	if !n.is(kindObject) {
 		return false
 	}
-	for _, kid := range n.kids {
-		switch kid.norm {
-		case "error", "err", "fault", "exception", "errorresponse", "serviceexception":
-			if errorMember(kid, n) {
-				return true
-			}
-		case "errors", "errormessages", "errorlist":
-			if !kid.empty() {
-				return true
-			}
-		case "ok", "success", "succeeded", "issuccess", "successful", "issuccessful", "requestsuccessful":
-			if v, known := kid.truth(); known && !v && (kid.kind == kindBool || telling(n) > 0) {
-				return true
-			}
-		case "haserror", "haserrors", "iserror", "failed", "iserrored":
-			if v, known := kid.truth(); known && v && kid.kind == kindBool {
-				return true
-			}
-		case "status", "stat", "result", "state", "ack", "outcome":
-			if statusWord(kid, n) {
-				return true
-			}
-		case "type", "object", "kind":
-			if s := strings.ToLower(kid.str()); s == "error" || s == "error.list" || s == "status" && strings.EqualFold(n.get("status").str(), "failure") {
-				return true
-			}
-		case "resultcode", "responsecode", "returncode":
-			if s := kid.str(); generic(s) && !successCode(s) && !pleased(s) {
-				return true
-			}
-			if codeMember(kid, n) {
-				return true
-			}
-		case "errorcode", "errcode", "errno", "errcd", "errorno":
-			if !kid.empty() && !successCode(kid.str()) {
-				return true
-			}
-		case "code", "statuscode", "retcode", "ret", "rescode", "cod", "bizcode", "infocode":
-			if codeMember(kid, n) {
-				return true
-			}
-		case "errortext":
-			if s := kid.str(); s != "" && !pleased(s) {
-				return true
-			}
-		case "errormessage", "errmsg", "errormsg", "errordescription":
-			s := kid.str()
-			if s != "" && !pleased(s) && n.get("errcode", "errorcode", "code", "errno") == nil && !n.get("status").is(kindString) && !resource(n) {
-				return true
-			}
-		}
+	return slices.ContainsFunc(n.kids, func(kid *node) bool { return admits(kid, n) })
+}
+
+// admits holds for a member that says that the object n is a failure.
+func admits(kid, n *node) bool {
+	switch kid.norm {
+	case "error", "err", "fault", "exception", "errorresponse", "serviceexception":
+		return errorMember(kid, n)
+	case "errors", "errormessages", "errorlist":
+		return !kid.empty()
+	case "ok", "success", "succeeded", "issuccess", "successful", "issuccessful", "requestsuccessful":
+		v, known := kid.truth()
+		return known && !v && (kid.kind == kindBool || telling(n) > 0)
+	case "haserror", "haserrors", "iserror", "failed", "iserrored":
+		v, known := kid.truth()
+		return known && v && kid.kind == kindBool
+	case "status", "stat", "result", "state", "ack", "outcome":
+		return statusWord(kid, n)
+	case "type", "object", "kind":
+		s := strings.ToLower(kid.str())
+		return s == "error" || s == "error.list" || s == "status" && strings.EqualFold(n.get("status").str(), "failure")
+	case "errorcode", "errcode", "errno", "errcd", "errorno":
+		return !kid.empty() && !successCode(kid.str())
+	case "resultcode", "responsecode", "returncode":
+		s := kid.str()
+		return generic(s) && !successCode(s) && !pleased(s) || codeMember(kid, n)
+	case "code", "statuscode", "retcode", "ret", "rescode", "cod", "bizcode", "infocode":
+		return codeMember(kid, n)
+	case "errortext":
+		return !pleased(kid.str())
+	case "errormessage", "errmsg", "errormsg", "errordescription":
+		coded := n.get("errcode", "errorcode", "code", "errno") != nil || n.get("status").is(kindString)
+		return !pleased(kid.str()) && !coded && !resource(n)
 	}
 	return false
 }
@@ -132,7 +115,8 @@ func codeMember(kid, n *node) bool {
 	if s == "" || successCode(s) || resource(n) {
 		return false
 	}
-	text := n.get("message", "msg", "errmsg", "errormessage", "info", "statusmessage", "retmsg", "returnmsg", "resultmsg", "errortype", "error", "errordetail", "desc", "description", "statusmsg")
+	text := n.get("message", "msg", "errmsg", "errormessage", "info", "statusmessage", "retmsg", "returnmsg", "resultmsg",
+		"errortype", "error", "errordetail", "desc", "description", "statusmsg")
 	if v := httpStatus(s); v > 0 && kid.norm == "statuscode" && n.get("body").is(kindString) {
 		return true // a whole response within the body
 	}
@@ -177,51 +161,53 @@ func failure(root *node) *node {
 	case root == nil:
 		return nil
 	case root.kind == kindArray:
-		for i, item := range root.kids {
-			if i == 100 {
-				break
-			}
-			if failing(item) {
-				return item
-			}
+		items := root.kids[:min(len(root.kids), 100)]
+		if i := slices.IndexFunc(items, failing); i >= 0 {
+			return items[i]
 		}
 		return nil
-	case failing(root):
+	case failing(root), complaint(root):
 		return root
-	}
-	if resource(root) {
+	case resource(root):
 		return nil
 	}
-	if complaint(root) {
-		return root
-	}
 	for _, kid := range root.kids {
-		switch kid.norm {
-		case "meta", "header", "response", "status", "result", "error", "fault", "errorresponse", "rsp", "body", "envelope", "head", "baseresp", "responsestatus", "sys", "responseheader", "lfm", "methodresponse", "root", "xml", "apiresponse", "serviceresponse", "messages", "json":
-			if found := enclosed(kid); found != nil {
-				return found
-			}
-		case "usererrors", "failed", "failures", "partialfailureerror":
-			if !kid.empty() && kid.kind != kindBool && kid.kind != kindNumber {
-				return kid
-			}
-		case "failedrecordcount", "failedcount", "failurecount", "errorcount", "faileditemcount":
-			if v, ok := kid.num(); ok && v > 0 {
-				return kid
-			}
-		default:
-			if strings.HasSuffix(kid.norm, "response") {
-				if found := enclosed(kid); found != nil {
-					return found
-				}
-			}
-		case "data":
-			if found := userErrors(kid, 0); found != nil {
-				return found
-			}
+		if found := failureBelow(kid); found != nil {
+			return found
 		}
 	}
 	return nil
+}
+
+// failureBelow looks into one member of an answer.
+func failureBelow(kid *node) *node {
+	switch kid.norm {
+	case "usererrors", "failed", "failures", "partialfailureerror":
+		if !kid.empty() && kid.kind != kindBool && kid.kind != kindNumber {
+			return kid
+		}
+	case "failedrecordcount", "failedcount", "failurecount", "errorcount", "faileditemcount":
+		if v, ok := kid.num(); ok && v > 0 {
+			return kid
+		}
+	case "data":
+		return userErrors(kid, 0)
+	default:
+		if wrapper(kid.norm) {
+			return enclosed(kid)
+		}
+	}
+	return nil
+}
+
+// wrapper names members that hold a whole answer or its head.
+func wrapper(norm string) bool {
+	switch norm {
+	case "meta", "header", "response", "status", "result", "error", "fault", "rsp", "body", "envelope", "head", "baseresp",
+		"responsestatus", "sys", "responseheader", "lfm", "root", "xml", "messages", "json":
+		return true
+	}
+	return strings.HasSuffix(norm, "response")
 }
 
 // complaint holds for an object that has nothing but a note, and the note

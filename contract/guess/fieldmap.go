@@ -1,59 +1,67 @@
 package guess
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // isFieldMap tells a map of field names to messages from an error object.
 func (x *reading) isFieldMap(n *node) bool {
 	if len(n.kids) == 0 || len(n.kids) > 500 {
 		return false
 	}
-	lists, strs := 0, 0
+	lists, strs, known := 0, 0, 0
 	for _, kid := range n.kids {
-		if kid.kind == kindObject && len(n.kids) == 1 && kid.get("code") != nil && kid.get("message") != nil && n.norm == "error" {
-			return false
-		}
-		if kid.kind == kindObject && (containerName(kid.norm) && n.norm != "errors" || kid.norm == "error") {
-			return false
-		}
 		switch kid.kind {
 		case kindArray:
-			if !messageList(kid) && !nestedList(kid) || kid.first().is(kindObject) && (kid.norm == "errors" || kid.norm == "issues" || kid.norm == "violations") {
+			if !messageList(kid) && !nestedList(kid) || kid.first().is(kindObject) && holdsIssues(kid.norm) {
+				return false
+			}
+			lists++
+		case kindObject:
+			if notField(kid, n) || !x.isNested(kid, 0) {
 				return false
 			}
 			lists++
 		case kindString:
 			strs++
-		case kindObject:
-			if !x.isNested(kid, 0) {
-				return false
+			if messageKeys[kid.norm] >= 70 || codeKeys[kid.norm] >= 70 || idKeys[kid.norm] >= 70 {
+				known++
 			}
-			lists++
-		case kindNull, kindNumber, kindBool:
-			if kid.kind != kindNull {
-				return false
-			}
+		case kindNumber, kindBool:
+			return false
+		case kindNull:
 		}
 	}
-	if strs == 0 {
+	switch {
+	case strs == 0:
 		return lists > 0
+	case known > 0:
+		return false
 	}
 	// Names to plain texts: only where nothing else is usual, and no key is a
 	// word that error objects use for themselves.
-	known := 0
-	for _, kid := range n.kids {
-		if kid.kind == kindString && (messageKeys[kid.norm] >= 70 || codeKeys[kid.norm] >= 70 || idKeys[kid.norm] >= 70) {
-			known++
-		}
-	}
 	switch n.norm {
-	case "errors", "fielderrors", "validationerrors", "modelstate", "invalidfields", "invalidparams", "invalidattributes", "violations", "formerrors", "inputerrors", "validation", "validationmessages", "fieldmessages":
-		return known == 0
+	case "errors", "fielderrors", "validationerrors", "modelstate", "invalidfields", "invalidparams", "invalidattributes",
+		"violations", "formerrors", "inputerrors", "validation", "validationmessages", "fieldmessages":
+		return true
 	case "details", "detail", "messages", "error", "message", "errordetails", "fields":
-		return known == 0 && lists+strs == len(n.kids) && prose(n) && x.aboutInput()
+		return lists+strs == len(n.kids) && prose(n) && x.aboutInput()
 	case "data":
-		return known == 0 && prose(n) && strings.EqualFold(x.root.get("status").str(), "fail")
+		return prose(n) && strings.EqualFold(x.root.get("status").str(), "fail")
 	}
 	return false
+}
+
+// notField holds for an object that is an error itself rather than what is said
+// of one field.
+func notField(kid, n *node) bool {
+	whole := n.norm == "error" && len(n.kids) == 1 && kid.get("code") != nil && kid.get("message") != nil
+	return whole || containerName(kid.norm) && n.norm != "errors" || kid.norm == "error"
+}
+
+func holdsIssues(norm string) bool {
+	return norm == "errors" || norm == "issues" || norm == "violations"
 }
 
 // aboutInput holds when the status allows for a fault in the request's fields.
@@ -176,9 +184,9 @@ func (x *reading) flatten(n *node, path []string, depth int) {
 		if strings.HasPrefix(kid.key, "__") {
 			continue // the map's own type
 		}
-		at := path[:len(path):len(path)]
+		at := slices.Clip(path)
 		in := ""
-		if !(nobodysField[kid.norm] && (strings.HasPrefix(kid.key, "_") || kid.norm != "errors" && depth == 0 || kid.key == "")) && kid.key != "$" {
+		if !ofNobody(kid, depth) {
 			segs, head := trimHead(splitPath(kid.key), strings.HasPrefix(kid.key, "/") || strings.HasPrefix(kid.key, "$"))
 			if depth == 0 && len(segs) > 0 {
 				at, in = append(at, segs...), head
@@ -188,6 +196,14 @@ func (x *reading) flatten(n *node, path []string, depth int) {
 		}
 		x.flattenValue(kid, at, in, depth)
 	}
+}
+
+// ofNobody holds for the members under which a field map keeps issues of the whole.
+func ofNobody(kid *node, depth int) bool {
+	if kid.key == "" || kid.key == "$" {
+		return true
+	}
+	return nobodysField[kid.norm] && (strings.HasPrefix(kid.key, "_") || kid.norm != "errors" && depth == 0)
 }
 
 func (x *reading) flattenValue(kid *node, at []string, in string, depth int) {
@@ -209,7 +225,7 @@ func (x *reading) flattenValue(kid *node, at []string, in string, depth int) {
 			case item.kind == kindString:
 				x.emit(at, in, item.text, "")
 			case item.kind == kindObject && nestedList(kid):
-				x.flatten(item, append(at[:len(at):len(at)], indexName(i)), depth+1)
+				x.flatten(item, append(slices.Clip(at), indexName(i)), depth+1)
 			case item.kind == kindObject:
 				code, _ := x.symbol2(item.get("code", "type", "errorcode", "error"))
 				x.emit(at, in, issueText(item), code)

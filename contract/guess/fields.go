@@ -137,7 +137,7 @@ func (x *reading) constrained(item *node, path []string, depth int) bool {
 	if name == "" || depth > 8 {
 		return false
 	}
-	path = append(path[:len(path):len(path)], name)
+	path = append(slices.Clip(path), name)
 	for _, c := range item.get("constraints").list() {
 		x.emit(path, "", c.str(), c.key)
 	}
@@ -171,62 +171,14 @@ func issueText(item *node) string {
 // locator finds which part of the request an issue is about.
 func (x *reading) locator(item *node) (path []string, in string, ok bool) {
 	in = inOf(item.get("in", "location", "locationtype", "paramtype").str())
-	graph := item.get("locations") != nil || item.get("extensions") != nil || x.root.get("data") != nil && item.up != nil && item.up.up == x.root && item.get("path").is(kindArray)
 	for _, name := range locators {
 		n := item.get(name)
 		if n == nil || n.kind == kindNull || n.kind == kindBool {
 			continue
 		}
-		switch {
-		case name == "target" && n.kind == kindObject && n.get("name", "field") != nil:
-			if p := n.get("name", "field").str(); p != "" && item.get("property") == nil {
-				return splitPath(p), either(inOf(n.get("type").str()), in), true
-			}
-			continue
-		case name == "path" && graph, name == "target" && n.kind != kindString:
-			continue
-		case name == "path" && x.requestPath(n):
-			continue
-		case (name == "name" || name == "key" || name == "element") && !nameIsField(item, n):
-			continue
-		case name == "source" && n.kind == kindObject:
-			if p := n.get("pointer", "jsonpointer"); p.str() != "" {
-				path, head := trimHead(splitPath(p.str()), true)
-				return path, either(head, either(in, "body")), true
-			}
-			if p := n.get("parameter", "header", "queryparameter", "pathparameter"); p.str() != "" {
-				where := "query"
-				if p.norm == "header" {
-					where = "header"
-				}
-				return []string{p.str()}, where, true
-			}
-			continue
-		case name == "source" && !strings.HasPrefix(n.str(), "/"):
-			continue
-		case n.kind == kindArray:
-			if path = listPath(n); len(path) == 0 && len(n.kids) > 0 {
-				continue
-			}
-			path, head := trimHead(path, false)
-			if len(path) == 1 && isNumber(path[0]) && head != "" {
-				path = nil // an offset into the text
-			}
-			return path, either(head, in), true
-		case n.kind == kindObject:
-			continue
+		if path, part, ok := x.place(item, n); ok {
+			return path, either(part, in), true
 		}
-		s := n.str()
-		if len(s) > maxName || strings.Contains(s, " ") && name != "attribute" && name != "field" && name != "fieldname" {
-			continue
-		}
-		path, head := trimHead(splitPath(s), strings.HasPrefix(s, "/") || strings.HasPrefix(s, "#") || strings.HasPrefix(s, "$"))
-		if p := item.get("params"); p.is(kindObject) { // a schema validator's missing or extra member
-			if extra := p.get("missingproperty", "additionalproperty").str(); extra != "" {
-				path = append(path, extra)
-			}
-		}
-		return path, either(head, in), true
 	}
 	if p := item.get("parameters", "params"); p.is(kindObject) && len(p.kids) == 1 && p.kids[0].is(kindArray) {
 		return splitPath(p.kids[0].key), in, true
@@ -243,6 +195,91 @@ func (x *reading) locator(item *node) (path []string, in string, ok bool) {
 		}
 	}
 	return nil, "", false
+}
+
+// place reads the member n of an issue as the place that the issue is about.
+func (x *reading) place(item, n *node) (path []string, in string, ok bool) {
+	switch n.norm {
+	case "target":
+		if n.kind == kindObject {
+			p := n.get("name", "field").str()
+			return splitPath(p), inOf(n.get("type").str()), p != "" && item.get("property") == nil
+		}
+	case "source":
+		if n.kind == kindObject {
+			return jsonSource(n)
+		}
+		if !strings.HasPrefix(n.str(), "/") {
+			return nil, "", false
+		}
+	case "path":
+		if x.graphPath(item) || x.requestPath(n) {
+			return nil, "", false
+		}
+	case "name", "key", "element":
+		if !nameIsField(item, n) {
+			return nil, "", false
+		}
+	}
+	switch n.kind {
+	case kindArray:
+		return arrayPath(n)
+	case kindString, kindNumber:
+		return namedPath(item, n)
+	case kindObject, kindNull, kindBool:
+	}
+	return nil, "", false
+}
+
+// jsonSource reads the source of an error of JSON:API.
+func jsonSource(n *node) (path []string, in string, ok bool) {
+	if p := n.get("pointer", "jsonpointer"); p.str() != "" {
+		path, head := trimHead(splitPath(p.str()), true)
+		return path, either(head, "body"), true
+	}
+	p := n.get("parameter", "header", "queryparameter", "pathparameter")
+	if p.str() == "" {
+		return nil, "", false
+	}
+	in = "query"
+	if p.norm == "header" {
+		in = "header"
+	}
+	return []string{p.str()}, in, true
+}
+
+// graphPath holds where the path of an issue leads through a GraphQL answer.
+func (x *reading) graphPath(item *node) bool {
+	if item.get("locations") != nil || item.get("extensions") != nil {
+		return true
+	}
+	return x.root.get("data") != nil && item.up != nil && item.up.up == x.root && item.get("path").is(kindArray)
+}
+
+func arrayPath(n *node) (path []string, in string, ok bool) {
+	if path = listPath(n); len(path) == 0 && len(n.kids) > 0 {
+		return nil, "", false
+	}
+	path, in = trimHead(path, false)
+	if len(path) == 1 && isNumber(path[0]) && in != "" {
+		path = nil // an offset into the text
+	}
+	return path, in, true
+}
+
+func namedPath(item, n *node) (path []string, in string, ok bool) {
+	s := n.str()
+	blanks := n.norm == "attribute" || n.norm == "field" || n.norm == "fieldname"
+	if len(s) > maxName || strings.Contains(s, " ") && !blanks {
+		return nil, "", false
+	}
+	path, in = trimHead(splitPath(s), strings.HasPrefix(s, "/") || strings.HasPrefix(s, "#") || strings.HasPrefix(s, "$"))
+	if p := item.get("params"); p.is(kindObject) { // a schema validator's missing or extra member
+		if extra := p.get("missingproperty", "additionalproperty").str(); extra != "" {
+			path = append(path, extra)
+		}
+	}
+	return path, in, true
 }
 
 // requestPath holds for a path that repeats the request's URL.
@@ -326,7 +363,12 @@ func trimHead(path []string, pointer bool) (rest []string, in string) {
 // sentences reads a list of strings that each begin with a property's name, as
 // validators of classes write them: "email must be an email".
 func (x *reading) sentences(list *node) bool {
-	if x.http != 0 && x.http != 400 && x.http != 422 || list.norm != "message" && list.norm != "messages" && list.norm != "errors" && list.norm != "detail" && list.norm != "details" && list.norm != "errormessages" {
+	if x.http != 0 && x.http != 400 && x.http != 422 {
+		return false
+	}
+	switch list.norm {
+	case "message", "messages", "errors", "detail", "details", "errormessages":
+	default:
 		return false
 	}
 	hit := false
@@ -339,7 +381,8 @@ func (x *reading) sentences(list *node) bool {
 		if prop, tail, isProp := strings.Cut(rest, " "); ok && name == "property" && isProp {
 			name, rest = prop, tail
 		}
-		if ok && isFieldName(name) && (strings.HasPrefix(rest, "must ") || strings.HasPrefix(rest, "should ") || strings.HasPrefix(rest, "is ") || strings.HasPrefix(rest, "can't ") || strings.HasPrefix(rest, "cannot ") || strings.HasPrefix(rest, "has ") || strings.HasPrefix(rest, "each ")) {
+		verb, _, more := strings.Cut(rest, " ")
+		if ok && more && isFieldName(name) && demands(verb) {
 			if rest, each := strings.CutPrefix(item.text, "each value in "); each {
 				name, _, _ = strings.Cut(rest, " ")
 			}
@@ -348,6 +391,15 @@ func (x *reading) sentences(list *node) bool {
 		}
 	}
 	return hit
+}
+
+// demands holds for the verbs after a property's name.
+func demands(verb string) bool {
+	switch verb {
+	case "must", "should", "is", "can't", "cannot", "has", "each":
+		return true
+	}
+	return false
 }
 
 func isFieldName(s string) bool {
@@ -360,7 +412,8 @@ func isFieldName(s string) bool {
 		}
 	}
 	switch strings.ToLower(s) {
-	case "this", "it", "there", "value", "the", "request", "body", "you", "api", "user", "account", "access", "token", "that", "resource", "service", "key", "which", "what", "authentication", "authorization":
+	case "this", "it", "there", "value", "the", "request", "body", "you", "api", "user", "account", "access", "token",
+		"that", "resource", "service", "key", "which", "what", "authentication", "authorization":
 		return false
 	}
 	return true

@@ -1,6 +1,7 @@
 package guess
 
 import (
+	"slices"
 	"strings"
 	"unicode"
 )
@@ -9,54 +10,67 @@ import (
 // explicit request id in the body goes before one in a header, that before
 // trace and correlation ids, those before the ids of edge networks.
 func (x *reading) ident() found {
-	var best found
-	if x.root != nil && x.doc.form != formHTML {
-		x.root.each(3000, func(n *node) {
-			if n.kind == kindArray && len(n.kids) > 0 && idKeys[n.norm] >= 90 && n.kids[0].kind == kindString {
-				n = n.kids[0].aliased(n)
-			}
-			rank := idRank(n.norm)
-			if n.norm == "request" && isUUID(n.str()) {
-				rank = 75
-			}
-			if rank == 0 || n.kind != kindString && n.kind != kindNumber || n.cut {
-				return
-			}
-			s := strings.Trim(n.str(), "{}")
-			if rank < 90 && !identity(s) || len(s) < 3 || len(s) > maxRequestID || strings.ContainsAny(s, " \n") {
-				return
-			}
-			if n.norm == "instance" {
-				if s = instanceID(s); s == "" {
-					return
-				}
-			}
-			if (n.norm == "trace" || n.norm == "reference" || n.norm == "incident" || n.norm == "uniqueid") && len(s) < 12 {
-				return
-			}
-			if rank > best.score {
-				best = found{s, rank, n.key, n}
-			}
-		})
+	best := better(x.bodyID(), x.headerID())
+	if best.score >= 65 {
+		return best
 	}
+	text := x.message.text
+	if x.doc.text != "" {
+		text = x.doc.text
+	}
+	s, rank := idInText(text)
+	return better(best, found{s, rank, "the text", nil})
+}
+
+func (x *reading) bodyID() found {
+	var best found
+	if x.root == nil || x.doc.form == formHTML {
+		return best
+	}
+	x.root.each(3000, func(n *node) {
+		if n.kind == kindArray && len(n.kids) > 0 && idKeys[n.norm] >= 90 && n.kids[0].kind == kindString {
+			n = n.kids[0].aliased(n)
+		}
+		best = better(best, memberID(n))
+	})
+	return best
+}
+
+// memberID rates one member as a request id.
+func memberID(n *node) found {
+	rank := idRank(n.norm)
+	if n.norm == "request" && isUUID(n.str()) {
+		rank = 75
+	}
+	if rank == 0 || n.kind != kindString && n.kind != kindNumber || n.cut {
+		return found{}
+	}
+	s := strings.Trim(n.str(), "{}")
+	if rank < 90 && !identity(s) || len(s) < 3 || len(s) > maxRequestID || strings.ContainsAny(s, " \n") {
+		return found{}
+	}
+	switch n.norm {
+	case "instance":
+		if s = instanceID(s); s == "" {
+			return found{}
+		}
+	case "trace", "reference", "incident", "uniqueid":
+		if len(s) < 12 {
+			return found{}
+		}
+	}
+	return found{s, rank, n.key, n}
+}
+
+func (x *reading) headerID() found {
+	var best found
 	for _, name := range x.head.names {
 		rank := headerIDRank(name)
-		s := strings.TrimSpace(x.head.first(name))
-		if rank < 85 && !identity(s) && rank != 42 {
+		s := x.head.first(name)
+		if s == "" || rank < 85 && rank != 42 && !identity(s) || len(s) > maxRequestID || strings.Contains(s, " ") {
 			continue
 		}
-		if rank > best.score && s != "" && len(s) <= maxRequestID && !strings.Contains(s, " ") {
-			best = found{s, rank, "header " + name, nil}
-		}
-	}
-	if best.score < 65 {
-		text := x.message.text
-		if x.doc.text != "" {
-			text = x.doc.text
-		}
-		if s, rank := idInText(text); rank > best.score {
-			best = found{s, rank, "the text", nil}
-		}
+		best = better(best, found{s, rank, "header " + name, nil})
 	}
 	return best
 }
@@ -152,7 +166,7 @@ func headerIDRank(name string) int {
 		return 70
 	case name == "x-cloud-trace-context", name == "traceparent" || name == "uber-trace-id":
 		return 52
-	case has("errorid"), has("incidentid"), has("transactionid"), has("activityid"), has("logid"), has("invocationid"), has("operationid"), has("messageid"), has("eventid"), has("callid"), has("queryid"), has("trackingid"), strings.HasSuffix(name, "_tid"), strings.HasSuffix(name, "-tid"):
+	case strings.HasSuffix(name, "_tid"), strings.HasSuffix(name, "-tid"), slices.ContainsFunc(occurrences(), has):
 		return 56
 	case flat == "pspreference", strings.HasSuffix(name, "-uuid"), strings.HasSuffix(name, "-rid"):
 		return 55
@@ -168,13 +182,24 @@ func headerIDRank(name string) int {
 	return 0
 }
 
+// occurrences are the things whose ids stand in for a request's.
+func occurrences() []string {
+	return []string{
+		"errorid", "incidentid", "transactionid", "activityid", "logid", "invocationid", "operationid", "messageid", "eventid",
+		"callid", "queryid", "trackingid",
+	}
+}
+
 // idMarks introduce an id within a text.
 var idMarks = []struct {
 	mark string
 	rank int
 }{
-	{"request id:", 64}, {"request id", 64}, {"requestid", 64}, {"request-id", 64}, {"request_id", 64}, {"req_", 63}, {"correlation id", 61}, {"correlation-id", 61}, {"trace id", 61}, {"traceid", 61},
-	{"trace_id", 61}, {"error id", 60}, {"support id", 60}, {"incident id", 60}, {"reference #", 58}, {"reference id", 58}, {"error reference", 58}, {"error code for support", 57}, {"ray id", 39}, {"xid", 57}, {"rid:", 57}, {"event id", 57}, {"reference number", 58},
+	{"request id", 64}, {"requestid", 64}, {"request-id", 64}, {"request_id", 64}, {"req_", 63},
+	{"correlation id", 61}, {"correlation-id", 61}, {"trace id", 61}, {"traceid", 61}, {"trace_id", 61},
+	{"error id", 60}, {"support id", 60}, {"incident id", 60},
+	{"reference #", 58}, {"reference id", 58}, {"error reference", 58}, {"reference number", 58},
+	{"error code for support", 57}, {"xid", 57}, {"rid:", 57}, {"event id", 57}, {"ray id", 39},
 }
 
 // idInText reads "Request ID: 3f6c…" and the like from prose or a page.

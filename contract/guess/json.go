@@ -70,14 +70,14 @@ func (r *jsonReader) list(depth int, open byte) *node {
 			r.short = true
 			return n
 		}
-		switch c := r.s[r.i]; {
-		case c == end:
+		switch r.s[r.i] {
+		case end:
 			r.i++
 			return n
-		case c == ',':
+		case ',':
 			r.i++
 			continue
-		case c == '}' || c == ']':
+		case '}', ']':
 			r.bent = true
 			return n
 		}

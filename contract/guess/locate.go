@@ -31,9 +31,9 @@ func locate(root *node) []scope {
 		chain = append(chain, next)
 	}
 	var scopes []scope
-	for i := len(chain) - 1; i >= 0; i-- {
-		if chain[i].kind == kindObject {
-			scopes = append(scopes, scope{chain[i], parentPenalty * min(len(chain)-1-i, 2)})
+	for i, n := range slices.Backward(chain) {
+		if n.kind == kindObject {
+			scopes = append(scopes, scope{n, parentPenalty * min(len(chain)-1-i, 2)})
 		}
 	}
 	// Breadth first, so that nearer details come before deeper ones.
@@ -42,8 +42,8 @@ func locate(root *node) []scope {
 		depth int
 	}
 	var queue []below
-	for i := len(chain) - 1; i >= 0; i-- {
-		queue = append(queue, below{chain[i], 0})
+	for _, n := range slices.Backward(chain) {
+		queue = append(queue, below{n, 0})
 	}
 	for at := 0; at < len(queue) && len(scopes) < maxScopes; at++ {
 		for _, kid := range queue[at].n.kids {
@@ -65,10 +65,10 @@ func locate(root *node) []scope {
 
 // inside returns the object within n that describes the failure better than n.
 func inside(n *node) *node {
-	if n.kind == kindArray {
+	switch {
+	case n.kind == kindArray:
 		return pick(n)
-	}
-	if n.kind != kindObject {
+	case n.kind != kindObject:
 		return nil
 	}
 	own := telling(n)
@@ -77,58 +77,78 @@ func inside(n *node) *node {
 			if kid.norm != name {
 				continue
 			}
-			if kid.kind == kindString {
-				embed(kid)
-			}
-			switch {
-			case kid.empty():
-			case kid.kind == kindArray && kid.norm != "error" && (own >= 1 && !bare(n) || introduced(n, kid)):
-				// A list beside a message of its own holds details.
-			case kid.kind == kindArray:
-				if best := pick(kid); best != nil && telling(best) > 0 {
-					return best
-				}
-			case kid.kind == kindObject && own >= 2 && telling(kid) == 0 && kid.norm != "error":
-			case kid.kind == kindObject && weak(name) && own >= 1 && telling(kid) < own:
-			case kid.kind == kindObject && (telling(kid) > 0 || inside(kid) != nil):
-				return kid
+			if better := contained(kid, n, own); better != nil {
+				return better
 			}
 		}
 	}
 	if own > 0 {
 		return nil
 	}
-	// Nothing known: the child that tells most, not too far below.
+	return mostTelling(n)
+}
+
+// contained returns what of a container's member describes the failure better
+// than n, which tells own things itself.
+func contained(kid, n *node, own int) *node {
+	embed(kid)
+	switch {
+	case kid.empty():
+	case kid.kind == kindArray && kid.norm != "error" && (own >= 1 && !bare(n) || introduced(n, kid)):
+		// A list beside a message of its own holds details.
+	case kid.kind == kindArray:
+		if best := pick(kid); best != nil && telling(best) > 0 {
+			return best
+		}
+	case kid.kind != kindObject:
+	case own >= 2 && telling(kid) == 0 && kid.norm != "error":
+	case weak(kid.norm) && own >= 1 && telling(kid) < own:
+	case telling(kid) > 0 || inside(kid) != nil:
+		return kid
+	}
+	return nil
+}
+
+// mostTelling is where nothing is known: the child that tells most.
+func mostTelling(n *node) *node {
 	var best *node
 	top := 0
 	for _, kid := range n.kids {
 		if kid.kind == kindArray {
 			kid = pick(kid)
 		}
-		if kid.is(kindObject) {
-			if t := telling(kid); t > top {
-				best, top = kid, t
-			}
+		if !kid.is(kindObject) {
+			continue
+		}
+		if t := telling(kid); t > top {
+			best, top = kid, t
 		}
 	}
-	if best == nil {
-		for _, kid := range n.kids {
-			if kid.kind != kindArray {
-				continue
-			}
-			if item := pick(kid); item != nil && failing(item) {
-				return item
-			} else if item != nil && failingPart(item) != nil {
-				return failingPart(item)
-			}
+	if best != nil {
+		return best
+	}
+	for _, kid := range n.kids {
+		if kid.kind != kindArray {
+			continue
 		}
-		for _, kid := range n.kids {
-			if kid.kind == kindObject && len(kid.kids) > 0 && len(n.kids) <= 3 {
-				return kid
-			}
+		item := pick(kid)
+		switch {
+		case item == nil:
+		case failing(item):
+			return item
+		case failingPart(item) != nil:
+			return failingPart(item)
 		}
 	}
-	return best
+	if len(n.kids) > 3 {
+		return nil
+	}
+	for _, kid := range n.kids {
+		if kid.kind == kindObject && len(kid.kids) > 0 {
+			return kid
+		}
+	}
+	return nil
 }
 
 // bare holds when an object's message only repeats the status.

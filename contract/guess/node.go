@@ -1,6 +1,7 @@
 package guess
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -134,8 +135,8 @@ func (n *node) each(limit int, visit func(*node)) {
 		stack = stack[:len(stack)-1]
 		visit(top)
 		limit--
-		for i := len(top.kids) - 1; i >= 0; i-- {
-			stack = append(stack, top.kids[i])
+		for _, kid := range slices.Backward(top.kids) {
+			stack = append(stack, kid)
 		}
 	}
 }
