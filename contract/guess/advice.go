@@ -55,16 +55,6 @@ func (x *reading) passing() bool {
 	return x.status == 423
 }
 
-func (x *reading) aboutMoney() bool {
-	for _, token := range append(tokenise(x.code.text), tokenise(x.message.text)...) {
-		switch token {
-		case "billing", "plan", "upgrade", "subscription", "credits", "balance", "payment":
-			return true
-		}
-	}
-	return false
-}
-
 // outright reads booleans that say whether to retry.
 func (x *reading) outright() (again, said bool) {
 	for _, name := range x.head.names {

@@ -149,7 +149,8 @@ func successCode(s string) bool {
 //nolint:gosmopolitan // phrases of Chinese APIs
 func pleased(s string) bool {
 	switch strings.ToLower(strings.Trim(strings.TrimSpace(s), ".!")) {
-	case "", "ok", "success", "successful", "succeeded", "succeed", "successfully", "no error", "none", "done", "true", "成功", "操作成功", "请求成功", "request success", "accepted", "created", "completed", "operation successful":
+	case "", "ok", "success", "successful", "succeeded", "succeed", "successfully", "no error", "none", "done", "true",
+		"成功", "操作成功", "请求成功", "request success", "accepted", "created", "completed", "operation successful":
 		return true
 	}
 	return false

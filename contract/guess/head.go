@@ -55,13 +55,7 @@ func (h head) first(name string) string {
 func (x *reading) headerCode() found {
 	var best found
 	for _, name := range x.head.names {
-		rank := 0
-		switch {
-		case strings.HasSuffix(name, "error-code"), strings.HasSuffix(name, "errorcode"), strings.HasSuffix(name, "exception-code"), strings.HasSuffix(name, "errortype"), strings.HasSuffix(name, "error-type"):
-			rank = 66
-		case name == "grpc-status", strings.HasSuffix(name, "error-name"), strings.HasSuffix(name, "error-reason"), strings.HasPrefix(name, "x-") && strings.HasSuffix(name, "-error"), name == "x-error", name == "x-ratelimit-reason":
-			rank = 60
-		}
+		rank := headerCodeRank(name)
 		if rank <= best.score {
 			continue
 		}
@@ -79,9 +73,30 @@ func (x *reading) headerCode() found {
 	return best
 }
 
+// headerCodeRank rates a header field by its lower-case name.
+func headerCodeRank(name string) int {
+	if name == "grpc-status" || name == "x-ratelimit-reason" {
+		return 60
+	}
+	for _, end := range []string{"error-code", "errorcode", "exception-code", "errortype", "error-type"} {
+		if strings.HasSuffix(name, end) {
+			return 66
+		}
+	}
+	for _, end := range []string{"error-name", "error-reason", "-error"} {
+		if strings.HasSuffix(name, end) {
+			return 60
+		}
+	}
+	return 0
+}
+
 // headerMessage finds a sentence in the header.
 func (x *reading) headerMessage() found {
-	for _, name := range []string{"grpc-message", "x-error-message", "x-error-description", "x-error-detail", "x-amzn-error-message", "x-ms-error-message", "x-error-detail-header", "x-error"} {
+	for _, name := range []string{
+		"grpc-message", "x-error-message", "x-error-description", "x-error-detail", "x-amzn-error-message", "x-ms-error-message",
+		"x-error-detail-header", "x-error",
+	} {
 		s := x.head.first(name)
 		if name == "grpc-message" {
 			if out, err := url.PathUnescape(s); err == nil {

@@ -73,41 +73,48 @@ func parseHTML(s string) document {
 // status line, else the first paragraph after a bare one, else the title.
 func pageMessage(page *node, l *lexicon) string {
 	for _, n := range page.kids {
-		if text, ok := strings.CutPrefix(n.text, "Message"); ok && (n.norm == "p" || n.norm == "td" || n.norm == "dd") && len(text) > 3 && (text[0] == ' ' || text[0] == ':') {
+		text, ok := strings.CutPrefix(n.text, "Message")
+		if ok && (n.norm == "p" || n.norm == "td" || n.norm == "dd") && len(text) > 3 && (text[0] == ' ' || text[0] == ':') {
 			return strings.TrimSpace(text[1:])
 		}
 	}
-	var bare, prose string
+	bare, title := "", ""
 	for _, name := range []string{"h1", "h2", "pre", "p", "", "title", "h3", "center", "td"} {
 		for _, n := range page.kids {
 			if n.norm != name || n.text == "" {
 				continue
 			}
-			t := strings.TrimSpace(strings.TrimPrefix(n.text, "Message:"))
-			if end := strings.LastIndex(t, ". "); name == "" && end > 0 && !strings.HasSuffix(t, ".") {
-				if page.get("title") == nil {
-					return t
-				}
-				t = t[:end+1] // what follows is no sentence
-			}
+			t := pageSentence(page, n)
 			switch {
 			case l.sayNothing(t):
 				if bare == "" && len(t) < 200 && (name == "h1" || name == "h2" || name == "title") {
 					bare = t
 				}
-			case name == "" && (!strings.HasSuffix(t, ".") || !strings.Contains(t, " ")), len(t) > 1000:
-			case prose == "":
-				prose = t
+			case t == "" || len(t) > 1000:
+			case name == "title":
+				title = either(title, t)
+			default:
+				return either(title, t)
 			}
 		}
-		if prose != "" && name != "title" {
-			return prose
-		}
 	}
-	if bare != "" {
-		return bare
+	return either(title, bare)
+}
+
+// pageSentence is the text of one element; of loose text what makes sentences.
+func pageSentence(page, n *node) string {
+	t := strings.TrimSpace(strings.TrimPrefix(n.text, "Message:"))
+	if n.norm != "" {
+		return t
 	}
-	return prose
+	end := strings.LastIndex(t, ". ")
+	switch {
+	case strings.HasSuffix(t, ".") && strings.Contains(t, " "), end > 0 && page.get("title") == nil:
+		return t
+	case end > 0:
+		return t[:end+1] // what follows is no sentence
+	}
+	return ""
 }
 
 // sayNothing holds for texts that only repeat the status: "404 Not Found",

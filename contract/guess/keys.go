@@ -30,7 +30,8 @@ var messageKeys = map[string]int{
 	"shortmessage": 50, "exceptionmessage": 104, "explanation": 82, "problem": 60, "cause": 34, "hint": 20, "errormessages": 98,
 	"messages": 70, "errortext": 92, "faultmessage": 90, "exceptiontext": 95, "oauthproblemadvice": 80, "warning": 20, "value": 18, "issue": 50,
 	"errorinfo": 60, "errorlist": 60, "failurereason": 80, "nonfielderrors": 60, "formerrors": 40, "body": 20, "content": 20, "resultdescription": 90,
-	"errorfriendly": 40, "subtitle": 40, "comment": 30, "diagnostics": 70, "reasontext": 70, "resultinfo": 40, "fault": 60, "moreinfo": 10, "note": 50, "notice": 50, "information": 50, "result": 40,
+	"errorfriendly": 40, "subtitle": 40, "comment": 30, "diagnostics": 70, "reasontext": 70, "resultinfo": 40, "fault": 60, "moreinfo": 10,
+	"note": 50, "notice": 50, "information": 50, "result": 40,
 }
 
 // idKeys rank the members that may name the request.
@@ -59,20 +60,25 @@ var containers = []string{
 var locators = []string{
 	"field", "fieldname", "fields", "param", "parameter", "paramname", "parametername", "loc", "source", "instancepath", "datapath",
 	"pointer", "jsonpointer", "jsonpath", "propertypath", "property", "propertyname", "path", "attribute", "attributename", "attr", "target",
-	"argument", "argumentname", "element", "key", "name", "fieldpath", "violationpath", "fielderror", "errorpath", "fieldid", "inputname", "locator", "invalidparameter", "queryparametername", "expression",
+	"argument", "argumentname", "element", "key", "name", "fieldpath", "violationpath", "fielderror", "errorpath", "fieldid", "inputname",
+	"locator", "invalidparameter", "queryparametername", "expression",
 }
 
 // issueTexts are the members that hold the sentence of one issue.
 var issueTexts = []string{
-	"message", "msg", "errormessage", "errorsummary", "helpmessage", "description", "detail", "defaultmessage", "errordescription", "usermessage", "reason", "issue", "error",
+	"message", "msg", "errormessage", "errorsummary", "helpmessage", "description", "detail", "defaultmessage", "errordescription",
+	"usermessage", "reason", "issue", "error",
 	"errormsg", "title", "text", textKey, "summary", "problem", "errors", "messages", "info", "details", "code", "errorcode", "type", "rule", "keyword",
 }
 
 // fieldMaps are the members whose value may map field names to messages.
 var fieldMaps = map[string]bool{
-	"errors": true, "error": true, "fielderrors": true, "validationerrors": true, "validationmessages": true, "validation": true, "validations": true,
-	"violations": true, "invalidparams": true, "invalidparameters": true, "failures": true, "messages": true, "message": true, "fields": true, "invalidfields": true,
-	"modelstate": true, "details": true, "detail": true, "errordetails": true, "formerrors": true, "data": true, "issues": true, "properties": true, "fieldmessages": true,
+	"errors": true, "error": true, "fielderrors": true, "validationerrors": true, "validationmessages": true,
+	"validation": true, "validations": true,
+	"violations": true, "invalidparams": true, "invalidparameters": true, "failures": true, "messages": true, "message": true,
+	"fields": true, "invalidfields": true,
+	"modelstate": true, "details": true, "detail": true, "errordetails": true, "formerrors": true, "data": true, "issues": true,
+	"properties": true, "fieldmessages": true,
 	"invalidattributes": true, "invalid": true, "fieldviolations": true, "errormap": true, "inputerrors": true,
 }
 

@@ -32,48 +32,84 @@ func fillAt(f found) string {
 }
 
 func (x *reading) messageIn(kid *node, s scope) found {
-	rank := messageKeys[kid.norm]
-	if rank == 0 && (strings.HasSuffix(kid.norm, "errormessage") || strings.HasSuffix(kid.norm, "errordescription") || strings.HasSuffix(kid.norm, "errormsg")) {
-		rank = 90
+	rank := messageRank(kid.norm)
+	text := textOf(kid)
+	if rank == 0 || len(text) <= 1 || isNumber(text) || strings.EqualFold(text, "No message available") {
+		return found{}
 	}
-	if rank == 0 {
+	if strings.HasPrefix(text, "http://") || strings.HasPrefix(text, "https://") {
 		return found{}
 	}
 	if x.codeOfField(s.n) {
 		rank -= 14
 	}
-	text := textOf(kid)
-	if text == "" || len(text) == 1 || strings.EqualFold(text, "No message available") {
-		return found{}
-	}
 	score := rank - s.penalty
+	spaced := strings.Contains(text, " ")
 	switch {
-	case isNumber(text), kid.norm == "result" && !strings.Contains(text, " "):
+	case kid.norm == "result" && !spaced:
 		return found{}
-	case kid.norm == "error" || kid.norm == "err" || kid.norm == "reason" || kid.norm == "errors" || kid.norm == "title" || kid.norm == "issue" || kid.norm == "fault" || kid.norm == "value" || kid.norm == "body" || kid.norm == "content" || kid.norm == "hint":
-		// A code is no sentence.
-		if _, isCode := x.symbol(kid); isCode && (kid.norm != "reason" || strings.ContainsAny(text, "_")) {
-			if kid.norm == "title" && !strings.Contains(text, "_") {
-				break
-			}
+	case mayBeCode(kid.norm):
+		if x.isCode(kid, text) {
 			return found{}
 		}
-		if kid.norm == "reason" && !strings.Contains(text, " ") {
+		if kid.norm == "reason" && !spaced {
 			score -= 30
 		}
-	case !strings.ContainsAny(text, " \u3000") && isASCII(text) && (strings.Contains(text, "_") || strings.ToLower(text) == text || strings.ToUpper(text) == text):
+	case isIdentifier(text):
 		score -= 20
 	}
 	if x.words.sayNothing(text) {
 		score = max(score-60, 5)
 	}
-	if strings.Contains(text, "\tat ") || strings.Contains(text, "\n    at ") || strings.Contains(text, "Traceback (most") {
+	if isTrace(text) {
 		score -= 45
 	}
-	if strings.HasPrefix(text, "http://") || strings.HasPrefix(text, "https://") {
-		return found{}
-	}
 	return found{text, score, kid.key, kid}
+}
+
+// messageRank rates a member's name, also one that ends in a known name.
+func messageRank(norm string) int {
+	if rank, ok := messageKeys[norm]; ok {
+		return rank
+	}
+	for _, end := range []string{"errormessage", "errordescription", "errormsg"} {
+		if strings.HasSuffix(norm, end) {
+			return 90
+		}
+	}
+	return 0
+}
+
+// mayBeCode names the members that hold a sentence with some APIs and a code
+// with others.
+func mayBeCode(norm string) bool {
+	switch norm {
+	case "error", "err", "reason", "errors", "title", "issue", "fault", "value", "body", "content", "hint":
+		return true
+	}
+	return false
+}
+
+// isCode holds where such a member holds a code.
+func (x *reading) isCode(kid *node, text string) bool {
+	_, isCode := x.symbol(kid)
+	if kid.norm == "reason" || kid.norm == "title" {
+		return isCode && strings.Contains(text, "_")
+	}
+	return isCode
+}
+
+// isIdentifier holds for one word as programs write it: snake_case, lower, UPPER.
+func isIdentifier(s string) bool {
+	if strings.ContainsAny(s, " \u3000") || !isASCII(s) {
+		return false
+	}
+	return strings.Contains(s, "_") || strings.ToLower(s) == s || strings.ToUpper(s) == s
+}
+
+// isTrace holds for the stack of a program.
+func isTrace(s string) bool {
+	return strings.Contains(s, "\tat ") || strings.Contains(s, "\n    at ") || strings.Contains(s, "Traceback (most")
 }
 
 func isASCII(s string) bool {
@@ -103,7 +139,8 @@ func textOf(n *node) string {
 		}
 		return strings.Join(parts, "; ")
 	case kindObject:
-		if n.norm == "message" || n.norm == "text" || n.norm == "reason" || n.norm == "description" || n.norm == "faultstring" || n.norm == "error" || n.norm == "usermessage" {
+		switch n.norm {
+		case "message", "text", "reason", "description", "faultstring", "error", "usermessage":
 			if v := n.get("value", "text", textKey, "en", "enus", "default"); v.is(kindString) {
 				return strings.TrimSpace(v.text)
 			} else if v.is(kindObject) {
@@ -125,8 +162,7 @@ func fill(text string, n *node) string {
 		return text
 	}
 	var pairs []string
-	for i := len(params.kids) - 1; i >= 0; i-- { // %10 before %1
-		p := params.kids[i]
+	for i, p := range slices.Backward(params.kids) { // %10 before %1
 		v := p.str()
 		if v == "" && p.kind != kindString {
 			continue

@@ -114,7 +114,8 @@ func isName(s string) bool {
 		}
 	}
 	switch strings.ToLower(s) {
-	case "undefined", "null", "none", "nil", "true", "false", "string", "number", "integer", "object", "array", "boolean", "int", "float", "application", "json", "body":
+	case "undefined", "null", "none", "nil", "true", "false", "string", "number", "integer", "object", "array", "boolean",
+		"int", "float", "application", "json", "body":
 		return false
 	}
 	return true

@@ -12,12 +12,43 @@ var waits = []struct {
 	norm string
 	unit hint.Unit
 }{
-	{"retryafterms", hint.Milliseconds}, {"retryaftermillis", hint.Milliseconds}, {"retryaftermilliseconds", hint.Milliseconds}, {"retryinms", hint.Milliseconds},
-	{"retryafter", hint.Auto}, {"retryafterseconds", hint.Seconds}, {"retryaftersecs", hint.Seconds}, {"retryafters", hint.Seconds}, {"retryafterinseconds", hint.Seconds}, {"retryaftersec", hint.Seconds},
-	{"retrydelay", hint.Auto}, {"retryin", hint.Auto}, {"retryinseconds", hint.Seconds}, {"retryat", hint.Auto}, {"retrydate", hint.Auto}, {"nextretryat", hint.Auto}, {"retryafterdate", hint.Auto},
-	{"waitseconds", hint.Seconds}, {"secondstowait", hint.Seconds}, {"waittime", hint.Auto}, {"cooldown", hint.Auto}, {"backoff", hint.Auto}, {"backoffseconds", hint.Seconds},
-	{"retrytime", hint.Auto}, {"resetafter", hint.Auto}, {"resetin", hint.Auto}, {"resetinseconds", hint.Seconds}, {"resetsin", hint.Auto}, {"resetat", hint.Auto}, {"resetsat", hint.Auto}, {"resettime", hint.Auto},
-	{"ratelimitreset", hint.Auto}, {"reset", hint.Auto}, {"resetdate", hint.Auto}, {"timetoreset", hint.Auto}, {"estimatedtime", hint.Seconds}, {"wait", hint.Auto},
+	{"retryafterms", hint.Milliseconds},
+	{"retryaftermillis", hint.Milliseconds},
+	{"retryaftermilliseconds", hint.Milliseconds},
+	{"retryinms", hint.Milliseconds},
+	{"retryafter", hint.Auto},
+	{"retryafterseconds", hint.Seconds},
+	{"retryaftersecs", hint.Seconds},
+	{"retryafters", hint.Seconds},
+	{"retryafterinseconds", hint.Seconds},
+	{"retryaftersec", hint.Seconds},
+	{"retrydelay", hint.Auto},
+	{"retryin", hint.Auto},
+	{"retryinseconds", hint.Seconds},
+	{"retryat", hint.Auto},
+	{"retrydate", hint.Auto},
+	{"nextretryat", hint.Auto},
+	{"retryafterdate", hint.Auto},
+	{"waitseconds", hint.Seconds},
+	{"secondstowait", hint.Seconds},
+	{"waittime", hint.Auto},
+	{"cooldown", hint.Auto},
+	{"backoff", hint.Auto},
+	{"backoffseconds", hint.Seconds},
+	{"retrytime", hint.Auto},
+	{"resetafter", hint.Auto},
+	{"resetin", hint.Auto},
+	{"resetinseconds", hint.Seconds},
+	{"resetsin", hint.Auto},
+	{"resetat", hint.Auto},
+	{"resetsat", hint.Auto},
+	{"resettime", hint.Auto},
+	{"ratelimitreset", hint.Auto},
+	{"reset", hint.Auto},
+	{"resetdate", hint.Auto},
+	{"timetoreset", hint.Auto},
+	{"estimatedtime", hint.Seconds},
+	{"wait", hint.Auto},
 }
 
 // retryAfter reads the hint: Retry-After, milliseconds headers, the body's
@@ -100,7 +131,8 @@ func waitInText(s string, limited bool, now time.Time) (time.Duration, bool) {
 		}
 		from = end
 		before := lower[max(0, at-48):at]
-		if !asksToWait(before) && !(limited && strings.HasSuffix(before, " after ")) {
+		after := limited && strings.HasSuffix(before, " after ")
+		if !after && !asksToWait(before) {
 			continue
 		}
 		if d, ok := spokenWait(lower[at:], now); ok {
@@ -135,7 +167,10 @@ func asksToWait(before string) bool {
 	if strings.Contains(near, " per ") || strings.Contains(near, "limit") || strings.Contains(near, "every") {
 		return false
 	}
-	for _, w := range []string{"try again", "retry", "wait", "available in", "resets in", "reset in", "again in", "again after", "expected available", "slow down", "back in", "next request"} {
+	for _, w := range []string{
+		"try again", "retry", "wait", "available in", "resets in", "reset in", "again in", "again after", "expected available",
+		"slow down", "back in", "next request",
+	} {
 		if strings.Contains(before, w) {
 			return true
 		}

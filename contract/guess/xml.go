@@ -2,6 +2,7 @@ package guess
 
 import (
 	"encoding/xml"
+	"errors"
 	"io"
 	"strings"
 )
@@ -18,50 +19,66 @@ func readXML(s string) (root *node, whole bool) {
 	d.Strict = false
 	d.Entity = xml.HTMLEntity
 	d.CharsetReader = func(_ string, in io.Reader) (io.Reader, error) { return in, nil } // already UTF-8
-	root = &node{kind: kindObject}
-	at := root
-	deep, nodes := 0, 0
-	var text [][]byte
+	r := xmlReader{root: &node{kind: kindObject}}
+	r.at = r.root
 	for {
 		token, err := d.Token()
 		if err != nil {
-			for ; at != root; at = at.up {
-				closeElement(at, lastText(&text))
-			}
-			gather(root)
-			return root, err == io.EOF && deep == 0 //nolint:errorlint // Token returns io.EOF itself
+			whole = errors.Is(err, io.EOF) && r.deep == 0
+			break
 		}
-		switch t := token.(type) {
-		case xml.StartElement:
-			if nodes++; nodes > maxNodes {
-				gather(root)
-				return root, false
-			}
-			if deep++; deep > maxDepth {
-				continue
-			}
-			el := (&node{kind: kindObject}).named(t.Name.Local)
-			for _, a := range t.Attr {
-				if a.Name.Space != "xmlns" && a.Name.Local != "xmlns" && a.Name.Space != "xsi" && nodes < maxNodes {
-					nodes++
-					el.add((&node{kind: kindString, text: a.Value}).named(a.Name.Local))
-				}
-			}
-			at.add(el)
-			at = el
-			text = append(text, nil)
-		case xml.EndElement:
-			if deep--; deep >= maxDepth || at == root {
-				continue
-			}
-			closeElement(at, lastText(&text))
-			at = at.up
-		case xml.CharData:
-			if len(text) > 0 && deep <= maxDepth {
-				text[len(text)-1] = append(text[len(text)-1], t...)
-			}
+		if !r.take(token) {
+			break
 		}
 	}
+	for ; r.at != r.root; r.at = r.at.up {
+		closeElement(r.at, lastText(&r.text))
+	}
+	gather(r.root)
+	return r.root, whole
+}
+
+// xmlReader builds the tree of a document, token by token.
+type xmlReader struct {
+	root, at    *node
+	deep, nodes int
+	text        [][]byte // of the open elements
+}
+
+// take adds one token; it returns false when the document has too many values.
+func (r *xmlReader) take(token xml.Token) bool {
+	switch t := token.(type) {
+	case xml.StartElement:
+		if r.nodes++; r.nodes > maxNodes {
+			return false
+		}
+		if r.deep++; r.deep <= maxDepth {
+			r.open(t)
+		}
+	case xml.EndElement:
+		if r.deep--; r.deep < maxDepth && r.at != r.root {
+			closeElement(r.at, lastText(&r.text))
+			r.at = r.at.up
+		}
+	case xml.CharData:
+		if len(r.text) > 0 && r.deep <= maxDepth {
+			r.text[len(r.text)-1] = append(r.text[len(r.text)-1], t...)
+		}
+	}
+	return true
+}
+
+func (r *xmlReader) open(t xml.StartElement) {
+	el := (&node{kind: kindObject}).named(t.Name.Local)
+	for _, a := range t.Attr {
+		if a.Name.Space != "xmlns" && a.Name.Local != "xmlns" && a.Name.Space != "xsi" && r.nodes < maxNodes {
+			r.nodes++
+			el.add((&node{kind: kindString, text: a.Value}).named(a.Name.Local))
+		}
+	}
+	r.at.add(el)
+	r.at = el
+	r.text = append(r.text, nil)
 }
 
 func lastText(stack *[][]byte) string {
