@@ -8,7 +8,7 @@ import (
 )
 
 // longestWait is the longest hint that turns a spent quota into a wait.
-const longestWait = time.Hour
+const longestWait = 24 * time.Hour
 
 // advise derives the retry advice from the condition, the hint and what the
 // response says outright.
