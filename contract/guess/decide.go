@@ -133,18 +133,17 @@ func (x *reading) clashes(fromCode, text evidence) bool {
 // alternatives holds for sentences such as "invalid, expired or revoked", which
 // say no more than that the key is not accepted.
 func alternatives(text evidence, lower string) bool {
-	invalid := text[condition.KeyUnknown] > 0 || strings.Contains(lower, "invalid") || strings.Contains(lower, "incorrect")
-	choice := strings.Contains(lower, " or ") || strings.Contains(lower, "/")
+	says := func(word string) bool { return strings.Contains(lower, word) }
+	choice := says(" or ") || says("/")
+	invalid := text[condition.KeyUnknown] > 0 || says("invalid") || says("incorrect")
 	switch {
-	case !invalid:
-		return false
 	case text[condition.KeyMissing] > 0:
-		return strings.Contains(lower, "missing")
+		return invalid && says("missing")
 	case text[condition.KeyRevoked] > 0:
-		return choice
+		return choice && (invalid || says("malformed"))
 	}
 	// "Expired or invalid" begins with what is usual.
-	return text[condition.KeyExpired] > 0 && choice && strings.Index(lower, "invalid") < strings.Index(lower, "expired")
+	return text[condition.KeyExpired] > 0 && choice && invalid && strings.Index(lower, "invalid") < strings.Index(lower, "expired")
 }
 
 // withoutClass takes the name of an exception's class off a sentence, whose

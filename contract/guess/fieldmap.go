@@ -92,7 +92,7 @@ func (x *reading) isRootMap(n *node) bool {
 				return false
 			}
 			switch kid.norm {
-			case "errors", "messages", "errormessages", "error", "message", "detail", "details", "issues":
+			case "errors", "messages", "errormessages", "error", "message", "detail", "details", "issues", "data", "results", "records":
 				return false
 			}
 			own = true

@@ -162,7 +162,7 @@ func headerIDRank(name string) int {
 		return 72
 	case name == "x-amzn-trace-id":
 		return 47
-	case has("traceid"), has("debugid"), has("traceidentifier"):
+	case has("traceid"), has("tracetoken"), has("debugid"), has("traceidentifier"):
 		return 70
 	case name == "x-cloud-trace-context", name == "traceparent" || name == "uber-trace-id":
 		return 52

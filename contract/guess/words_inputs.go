@@ -11,6 +11,7 @@ func inputRules() []rule {
 		{condition.ParameterMissing, 92, "required|mandatory " + argument + "|value|query|header|input|key", ""},
 		{condition.ParameterMissing, 92, argument + " _ missing|required|empty|blank|absent|mandatory", ""},
 		{condition.ParameterMissing, 80, "not null|blank|empty", ""},
+		{condition.ParameterMissing, 95, "required|mandatory _ not found|present", "400"},
 		{condition.ParameterMissing, 94, "required request|query|body|path|form|url parameter|param|part|header|body|cookie|field", ""},
 		{condition.ParameterMissing, 92, argument + "|header __ not present|provided|supplied|specified", "400 422 2xx 0"},
 

@@ -58,6 +58,8 @@ func keyRules() []rule {
 		{condition.KeyUnknown, 80, "could|couldnt|unable|cannot|failed|failure _ authenticate|validate|verify|authenticated|verified", "401 403"},
 		{condition.KeyUnknown, 80, "not _ authenticated", ""},
 		{condition.KeyUnknown, 60, "unauthenticated", ""},
+		{condition.KeyUnknown, 80, "unauthorized access|client|request", "401"},
+		{condition.KeyUnknown, 80, "authorization failed|error|denied", "401"},
 		{condition.KeyUnknown, 58, "unauthorized|unauthorised", ""},
 		{condition.KeyUnknown, 72, "not authorized|authorised", "401"},
 		{condition.KeyUnknown, 90, "invalid client|grant", ""},

@@ -13,6 +13,7 @@ func limitRules() []rule {
 		{condition.RateLimited, 80, "too many attempts|logins|login", ""},
 		{condition.RateLimited, 98, "too much|many request|requests", ""},
 		{condition.RateLimited, 92, "toomanyrequest*", ""},
+		{condition.RateLimited, 94, "hourly _ limit*|quota*|maximum", ""},
 		{condition.RateLimited, 88, "slow down", ""},
 		{condition.RateLimited, 88, "slowdown", ""},
 		{condition.RateLimited, 90, "over query|rate limit", ""},
