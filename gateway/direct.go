@@ -38,12 +38,8 @@ type direct struct {
 // maxIdle is how many connections to one upstream are kept.
 const maxIdle = 1024
 
-// quiet is how long a connection may be idle and still be trusted; idleTime how
-// long it is kept at all.
-const (
-	quiet    = time.Second
-	idleTime = 90 * time.Second
-)
+// idleTime is how long an idle connection is kept.
+const idleTime = 90 * time.Second
 
 type directConn struct {
 	net.Conn
@@ -109,7 +105,9 @@ func (d *direct) conn(r *http.Request) (*directConn, error) {
 		d.idle[last] = nil
 		d.idle = d.idle[:last]
 		d.mu.Unlock()
-		if age := now.Sub(c.since); age < quiet || age < idleTime && alive(c.Conn) {
+		// Whatever has come unasked would be taken for the next answer, and that
+		// may be another caller's: one look before each use.
+		if now.Sub(c.since) < idleTime && alive(c.Conn) {
 			c.reused = true
 			return c, nil
 		}
@@ -152,7 +150,7 @@ func (d *direct) ask(c *directConn, r *http.Request) (*http.Response, error) {
 		return nil, err
 	}
 	c.left = math.MaxInt64
-	body := &directBody{from: resp.Body, conn: c, pool: d, ctx: ctx, stop: stop, keep: !resp.Close}
+	body := &directBody{from: resp.Body, conn: c, pool: d, ctx: ctx, stop: stop, keep: !resp.Close && !mayTrail(resp)}
 	if resp.Body == http.NoBody {
 		body.end(true)
 		return resp, nil
@@ -165,6 +163,13 @@ func (d *direct) ask(c *directConn, r *http.Request) (*http.Response, error) {
 		}
 	}
 	return resp, nil
+}
+
+// mayTrail reports whether an answer that has no body announces one: an
+// upstream that is wrong about that sends it after all, and on a connection that
+// is kept it would pass for the answer to somebody else's request.
+func mayTrail(resp *http.Response) bool {
+	return resp.Body == http.NoBody && (resp.ContentLength > 0 || resp.Header["Content-Length"] != nil && resp.Header.Get("Content-Length") != "0" || len(resp.TransferEncoding) > 0)
 }
 
 var errUnasked = errors.New("the upstream switches protocols without being asked")
@@ -184,8 +189,10 @@ func (c *directConn) exchange(r *http.Request) (*http.Response, error) {
 		switch {
 		case err != nil:
 			return nil, unexpected(err)
-		case resp.StatusCode >= 200:
+		case resp.StatusCode >= 200 && resp.StatusCode <= 999:
 			return resp, nil
+		case resp.StatusCode < 100 || resp.StatusCode > 999:
+			return nil, errStatus
 		case resp.StatusCode == http.StatusSwitchingProtocols:
 			return nil, errUnasked
 		}
@@ -197,6 +204,8 @@ func (c *directConn) exchange(r *http.Request) (*http.Response, error) {
 	}
 	return nil, errInformational
 }
+
+var errStatus = errors.New("the upstream's status is none")
 
 var errInformational = errors.New("the upstream sends 1xx answers only")
 

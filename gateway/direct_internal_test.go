@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/http/httptrace"
 	"net/textproto"
+	"runtime"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -97,8 +98,11 @@ func TestDirectAnswers(t *testing.T) {
 		"length":        {"GET", ok, "ok", 1, false},
 		"chunks":        {"GET", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTrailer: Sum\r\n\r\n2\r\nok\r\n0\r\nSum: 7\r\n\r\n", "ok", 1, false},
 		"no body":       {"GET", "HTTP/1.1 204 No Content\r\n\r\n", "", 1, false},
-		"not modified":  {"GET", "HTTP/1.1 304 Not Modified\r\nContent-Length: 99\r\n\r\n", "", 1, false},
-		"head":          {"HEAD", "HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n", "", 1, false},
+		"not modified":  {"GET", "HTTP/1.1 304 Not Modified\r\n\r\n", "", 1, false},
+		"head":          {"HEAD", "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", "", 1, false},
+		"head, length":  {"HEAD", "HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n", "", 2, false},
+		"304, length":   {"GET", "HTTP/1.1 304 Not Modified\r\nContent-Length: 99\r\n\r\n", "", 2, false},
+		"status 099":    {"GET", "HTTP/1.1 099 What\r\nContent-Length: 2\r\n\r\nok", "", 2, true},
 		"until the end": {"GET", "HTTP/1.0 200 OK\r\n\r\nok<close>", "ok", 2, false},
 		"closing":       {"GET", "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\nok", "ok", 2, false},
 		"early hints":   {"GET", "HTTP/1.1 103 Early Hints\r\nLink: <x>\r\n\r\n" + ok, "ok", 1, false},
@@ -180,7 +184,6 @@ func TestDirectLooksAtOldConnections(t *testing.T) {
 	if alive(idle.Conn) {
 		t.Error("a closed connection passes for alive")
 	}
-	idle.since = idle.since.Add(-2 * quiet)
 	if _, _, err := s.get(t.Context(), d, "GET"); err != nil || s.asked.Load() != 2 {
 		t.Errorf("%v after %d requests", err, s.asked.Load())
 	}
@@ -249,6 +252,65 @@ func TestDirectTellsOfHints(t *testing.T) {
 	}})
 	if _, body, err := s.get(ctx, d, "GET"); err != nil || body != "ok" || len(hints) != 1 || hints[0] != "<x>" {
 		t.Errorf("%q %v, %v", hints, body, err)
+	}
+}
+
+// Bytes that come after an answer are never taken for the next one.
+func TestDirectIsNotPoisoned(t *testing.T) {
+	s, d := speak(t, func(conn, request int) string {
+		if conn == 1 && request == 1 {
+			return ok + "HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nPOISON"
+		}
+		return ok
+	})
+	if _, body, err := s.get(t.Context(), d, "GET"); err != nil || body != "ok" {
+		t.Fatalf("%q, %v", body, err)
+	}
+	for range 3 {
+		if _, body, err := s.get(t.Context(), d, "GET"); err != nil || body != "ok" {
+			t.Fatalf("%q, %v", body, err)
+		}
+	}
+}
+
+// Nor are those that come later, while the connection is idle.
+func TestDirectIsNotPoisonedLate(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	kept := make(chan struct{})
+	go func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			go func() {
+				defer c.Close()
+				if _, err := http.ReadRequest(bufio.NewReader(c)); err != nil {
+					return
+				}
+				_, _ = io.WriteString(c, ok)
+				<-kept
+				_, _ = io.WriteString(c, "HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nPOISON")
+				_, _ = c.Read(make([]byte, 1))
+			}()
+		}
+	}()
+	d := &direct{behind: newTransport(0, nil, false)}
+	defer d.CloseIdleConnections()
+	s := &speaker{Listener: l, t: t}
+	if _, _, err := s.get(t.Context(), d, "GET"); err != nil {
+		t.Fatal(err)
+	}
+	close(kept)
+	for alive(d.idle[0].Conn) {
+		runtime.Gosched() // until the unasked bytes are there
+	}
+	if _, body, err := s.get(t.Context(), d, "GET"); err != nil || body != "ok" {
+		t.Fatalf("%q, %v", body, err)
 	}
 }
 
