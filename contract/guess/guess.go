@@ -27,6 +27,7 @@ import (
 	"time"
 
 	"github.com/failwell/failwell/contract/condition"
+	"github.com/failwell/failwell/contract/hint"
 )
 
 // Response is an HTTP response as far as it matters here.
@@ -262,7 +263,8 @@ func (x *reading) fallbacks() {
 	}
 }
 
-// retry sets the hint and the advice. A hint counts where waiting can help.
+// retry sets the hint and the advice. Retry-After counts wherever it is sent,
+// other hints where waiting can help.
 func (x *reading) retry(res *Result) {
 	entry, _ := condition.Lookup(res.Condition)
 	limited := res.Condition == condition.RateLimited || res.Condition == condition.QuotaExhausted || res.Condition == condition.ConcurrencyExceeded ||
@@ -271,6 +273,8 @@ func (x *reading) retry(res *Result) {
 	where := ""
 	if waitable {
 		res.RetryAfter, where, res.HasRetryAfter = x.retryAfter(limited)
+	} else if d, ok := hint.Parse(x.head.first("retry-after"), hint.Auto, x.now); ok {
+		res.RetryAfter, where, res.HasRetryAfter = d, "header retry-after", true
 	}
 	res.Retry = x.advise(res.Condition, res.RetryAfter, res.HasRetryAfter)
 	if where != "" {
