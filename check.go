@@ -132,7 +132,7 @@ func readFailure(c *contract.Contract, resp *http.Response, raw []byte, s *secre
 	f contract.Failure, header http.Header, body []byte, ok bool,
 ) {
 	header, body = s.headers(resp.Header), s.bytes(raw)
-	f, ok = c.Decode(contract.Response{Status: resp.StatusCode, Header: header, Body: body}, serverTime(resp.Header, now))
+	f, ok = c.Decode(contract.Response{Status: resp.StatusCode, Header: header, Body: body}, contract.ServerTime(resp.Header, now))
 	if resp.StatusCode < http.StatusBadRequest && (!ok || f.Envelope == "" && len(f.Items) == 0) {
 		return f, nil, nil, false // under a 2xx only the contract's own shapes are failures
 	}
@@ -147,14 +147,4 @@ func readFailure(c *contract.Contract, resp *http.Response, raw []byte, s *secre
 	}
 	s.failure(&f)
 	return f, header, body, true
-}
-
-// serverTime is the server's clock where it says what time it is, so that an
-// instant in a hint means the wait that the server had in mind, however wrong
-// either clock is (RFC 9110 section 6.6.1).
-func serverTime(h http.Header, now time.Time) time.Time {
-	if date, err := http.ParseTime(h.Get("Date")); err == nil {
-		return date
-	}
-	return now
 }

@@ -55,7 +55,7 @@ func (x *explainCmd) response(c *console, now time.Time) error {
 	if err != nil {
 		return fmt.Errorf("the response cannot be read: %w", err)
 	}
-	f, failed := spec.Decode(contract.Response(raw), now)
+	f, failed := spec.Decode(contract.Response(raw), contract.ServerTime(raw.Header, now))
 	told := spec.ExplainFailure(&f)
 	if !failed {
 		return x.noFailure(c, raw.Status, &told)
