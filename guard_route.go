@@ -1,6 +1,7 @@
 package failwell
 
 import (
+	"net/http"
 	"net/url"
 	"slices"
 	"strings"
@@ -73,7 +74,7 @@ func (l *leaf) with(o *contract.Operation) *leaf {
 		l = &leaf{byMethod: map[string]*contract.Operation{}}
 	}
 	l.byMethod[o.Method] = o
-	if o.Method == "GET" && l.byMethod["HEAD"] == nil {
+	if o.Method == http.MethodGet && l.byMethod["HEAD"] == nil {
 		l.byMethod["HEAD"] = o // RFC 9110 section 9.3.2
 	}
 	methods := make([]string, 0, len(l.byMethod))
@@ -88,9 +89,10 @@ func (l *leaf) with(o *contract.Operation) *leaf {
 // find returns the operation, or, when the path is known under other methods,
 // what Allow should say. Neither: the path is unknown.
 //
-// The escaped path decides, segment by segment, so that an encoded slash stays
-// inside its segment; paths with dot segments lead nowhere, because whoever
-// stands behind might resolve them and see another path than was checked.
+// The escaped path decides, segment by segment. Segments that mean "here" or
+// "above", and such that hold a separator or NUL once they are decoded, lead
+// nowhere: whoever stands behind may resolve them, and would see another path
+// than the one that was checked.
 func (r *routes) find(method string, u *url.URL) (o *contract.Operation, allow string) {
 	path := u.Path
 	escaped := u.RawPath != ""
@@ -113,14 +115,8 @@ func (r *routes) find(method string, u *url.URL) (o *contract.Operation, allow s
 
 func (b *branch) find(path string, escaped bool) *leaf {
 	segment, rest, more := strings.Cut(path, "/")
-	if escaped && strings.Contains(segment, "%") {
-		plain, err := url.PathUnescape(segment)
-		if err != nil {
-			return nil
-		}
-		segment = plain
-	}
-	if segment == "." || segment == ".." {
+	segment, ok := plainSegment(segment, escaped)
+	if !ok {
 		return nil
 	}
 	if next := b.literal[segment]; next != nil {
@@ -133,7 +129,7 @@ func (b *branch) find(path string, escaped bool) *leaf {
 			return l
 		}
 	}
-	if b.rest != nil && !hasDots(path) {
+	if b.rest != nil && plainPath(path, escaped) {
 		return b.rest
 	}
 	return nil
@@ -146,20 +142,24 @@ func (b *branch) follow(rest string, more, escaped bool) *leaf {
 	return b.find(rest, escaped)
 }
 
-// hasDots reports whether a path has a segment that means "here" or "above",
-// also when it is escaped.
-func hasDots(path string) bool {
-	for segment := range strings.SplitSeq(path, "/") {
-		if strings.Contains(segment, "%") {
-			plain, err := url.PathUnescape(segment)
-			if err != nil {
-				return true
-			}
-			segment = plain
+// plainSegment decodes a segment; ok is false for one that could be read as
+// more than one, or as none.
+func plainSegment(segment string, escaped bool) (plain string, ok bool) {
+	if escaped && strings.Contains(segment, "%") {
+		decoded, err := url.PathUnescape(segment)
+		if err != nil {
+			return "", false
 		}
-		if segment == "." || segment == ".." {
-			return true
+		segment = decoded
+	}
+	return segment, segment != "." && segment != ".." && !strings.ContainsAny(segment, "/\\\x00")
+}
+
+func plainPath(path string, escaped bool) bool {
+	for segment := range strings.SplitSeq(path, "/") {
+		if _, ok := plainSegment(segment, escaped); !ok {
+			return false
 		}
 	}
-	return false
+	return true
 }

@@ -165,6 +165,11 @@ func TestGuardRefusals(t *testing.T) {
 		{"unknown path", request("GET", "/nope", ""), 404, "no_route", ""},
 		{"dot segments lead nowhere", request("GET", "/notes/%2e%2e", ""), 404, "no_route", ""},
 		{"dot segments below a rest", request("GET", "/files/a/%2e%2e/b", ""), 404, "no_route", ""},
+		{"a slash inside a segment", request("GET", "/notes/a%2Fsecrets", ""), 404, "no_route", ""},
+		{"a backslash inside a segment", request("GET", "/notes/a%5Csecrets", ""), 404, "no_route", ""},
+		{"NUL inside a segment", request("GET", "/notes/a%00", ""), 404, "no_route", ""},
+		{"escaped separators below a rest", request("GET", "/files/x%2f..%2f..%2fnotes", ""), 404, "no_route", ""},
+		{"an escape that means itself", request("GET", "/notes/%63reated", ""), 201, "", ""},
 		{"unknown method", request("DELETE", "/notes", ""), 405, "method", `{"allow":"GET, HEAD, POST"}`},
 		{"declared too large", request("POST", "/notes", long, jsonType...), 413, "too_large", `{"actual_bytes":100,"max_bytes":64}`},
 		{"wrong media type", request("POST", "/notes", "a=b", "Content-Type", "text/plain"), 415, "media", `{"media_type":"text/plain"}`},
@@ -212,7 +217,7 @@ func TestGuardRefusals(t *testing.T) {
 func TestGuardBoundsChunkedBodies(t *testing.T) {
 	g := newGuard(t)
 	g.MaxBody = 1000
-	r := httptest.NewRequest("PUT", "/notes/1", io.LimitReader(endless{}, 1<<20))
+	r := httptest.NewRequest(http.MethodPut, "/notes/1", io.LimitReader(endless{}, 1<<20))
 	r.ContentLength = -1
 	read := int64(0)
 	resp, s, _ := guarded(t, g, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
