@@ -38,10 +38,10 @@ errors:
   unpaid: {status: 402, is: [payment_required], message: Pay.}
   forbidden: {status: 403, is: [permission_denied, account_suspended, feature_unavailable], message: No.}
   missing: {status: 404, is: [resource_missing], message: Nothing there.}
-  bad_request: {status: 400, also: [417, 501, 505], is: [request_malformed], message: Bad.}
+  bad_request: {status: 400, also: [417, 431, 501, 505], is: [request_malformed], message: Bad.}
   invalid: {status: 422, is: [validation_failed], message: Invalid.}
   conflict: {status: 409, is: [resource_conflict], message: Conflict.}
-  too_large: {status: 413, also: [431], is: [body_too_large], message: Too large.}
+  too_large: {status: 413, is: [body_too_large], message: Too large.}
   no_route: {status: 404, is: [route_unknown], message: No such path.}
   method: {status: 405, is: [method_not_allowed], params: {allow: string}, message: Not with this method.}
   slow_down: {status: 429, is: [rate_limited], retry: after_wait, message: Slow down.}

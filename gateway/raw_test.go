@@ -57,8 +57,8 @@ func TestBrokenRequests(t *testing.T) {
 		"chunk size that overflows":    {head + "Transfer-Encoding: chunked\r\n\r\n10000000000000005\r\nhello\r\n0\r\n\r\n", 400, "bad_request"},
 		"folded header":                {"GET / HTTP/1.1\r\nHost: x\r\n X: folded\r\n\r\n", 400, "bad_request"},
 		"unknown expectation":          {head + "Expect: miracles\r\nContent-Length: 0\r\n\r\n", 417, "bad_request"},
-		"head too large":               {"GET / HTTP/1.1\r\nHost: x\r\nX-Api-Key: " + strings.Repeat("k", 2<<20) + "\r\n\r\n", 431, "too_large"},
-		"too many headers":             {"GET / HTTP/1.1\r\nHost: x\r\n" + strings.Repeat("A: b\r\n", 20000) + "\r\n", 431, "too_large"},
+		"head too large":               {"GET / HTTP/1.1\r\nHost: x\r\nX-Api-Key: " + strings.Repeat("k", 2<<20) + "\r\n\r\n", 431, "bad_request"},
+		"too many headers":             {"GET / HTTP/1.1\r\nHost: x\r\n" + strings.Repeat("A: b\r\n", 20000) + "\r\n", 431, "bad_request"},
 		"tunnel":                       {"CONNECT evil.example:443 HTTP/1.1\r\nHost: evil.example:443\r\nConnection: close\r\n\r\n", 400, "bad_request"},
 		"HTTP/2 in the clear":          {"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 400, "bad_request"},
 	} {

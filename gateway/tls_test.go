@@ -71,7 +71,7 @@ func TestHTTP2OverTLS(t *testing.T) {
 	}
 	g.client.Transport.(*http.Transport).TLSClientConfig.NextProtos = nil
 	resp, body = g.do(g.request("GET", "/", nil, "X-Long", strings.Repeat("x", 100<<10)))
-	wantFault(t, resp, body, 431, "too_large")
+	wantFault(t, resp, body, 431, "bad_request")
 }
 
 func TestHTTP1OverTLS(t *testing.T) {
@@ -86,7 +86,7 @@ func TestHTTP1OverTLS(t *testing.T) {
 		}
 	}
 	resp, body := g.do(g.request("GET", "/", nil, "X-Long", strings.Repeat("x", 100<<10)))
-	wantFault(t, resp, body, 431, "too_large")
+	wantFault(t, resp, body, 431, "bad_request")
 }
 
 func TestPlainRequestOnTLSPort(t *testing.T) {

@@ -155,7 +155,7 @@ var byStatus = map[int]Condition{
 	404: ResourceMissing, 405: MethodNotAllowed, 406: MediaUnsupported, 408: ClientTimeout,
 	409: ResourceConflict, 410: ResourceMissing, 411: RequestMalformed, 412: ResourceConflict,
 	413: BodyTooLarge, 415: MediaUnsupported, 422: ValidationFailed, 423: ResourceConflict,
-	425: Unavailable, 428: ParameterMissing, 429: RateLimited, 431: BodyTooLarge,
+	425: Unavailable, 428: ParameterMissing, 429: RateLimited, 431: RequestMalformed,
 	500: Internal, 501: MethodNotAllowed, 502: UpstreamUnreachable, 503: Unavailable,
 	504: UpstreamTimeout, 507: StorageExhausted, 508: Internal, 529: Overloaded,
 }
