@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
+	"runtime"
 	"sync"
 	"time"
 
@@ -27,7 +28,9 @@ type Guard struct {
 	// Admission decides about keys, plans and limits. Nil: every call may go in.
 	Admission *admission.Controller
 	// MaxBody bounds request bodies in bytes, where the operation says nothing.
-	// 0 means 10 MiB, a negative value no bound.
+	// 0 means 10 MiB, a negative value no bound. Bodies that are checked against a
+	// schema are held in memory and have at most 1 MiB, where the operation says
+	// nothing.
 	MaxBody int64
 	// Timeout bounds the time until a response has begun, where the operation
 	// says nothing. 0 means none.
@@ -70,6 +73,8 @@ type Outcome struct {
 	Took time.Duration
 	// Limit is the binding rate limit after the decision.
 	Limit admission.LimitState
+	// Path of the request, without keys that were pasted into it.
+	Path string
 	// Cause is private: it may be logged, never sent.
 	Cause error
 }
@@ -87,12 +92,17 @@ type guardState struct {
 	rateKeys       rateKeys
 	logger         *slog.Logger
 	buffers        sync.Pool
+	// checking bounds the bodies that are checked at once.
+	checking chan struct{}
 }
 
 // rateKeys are header names in the form in which http.Header keeps them.
 type rateKeys struct{ limit, remaining, reset string }
 
-const defaultMaxBody = 10 << 20
+const (
+	defaultMaxBody    = 10 << 20
+	defaultMaxChecked = 1 << 20
+)
 
 func (g *Guard) prepare() *guardState {
 	g.once.Do(func() {
@@ -122,6 +132,7 @@ func (g *Guard) prepare() *guardState {
 			b := make([]byte, 0, 1024)
 			return &b
 		}
+		s.checking = make(chan struct{}, 2*runtime.GOMAXPROCS(0))
 		g.state = s
 	})
 	return g.state
@@ -203,6 +214,7 @@ func (g *Guard) finish(x *exchange, r *http.Request) {
 		o := Outcome{
 			RequestID: x.id, Operation: x.operation, Key: x.verdict.Key, Account: x.verdict.Account, Status: x.status,
 			Code: x.code, Bytes: x.bytes, Took: g.now().Sub(x.start), Limit: x.verdict.Limit, Cause: x.cause,
+			Path: g.printable(x, r.URL.Path),
 		}
 		x.mu.Unlock()
 		g.OnDone(r, o)
@@ -220,6 +232,7 @@ func (g *Guard) serve(x *exchange, r *http.Request, next http.Handler) {
 	}
 	if timeout <= 0 {
 		next.ServeHTTP(x, r)
+		x.finished()
 		return
 	}
 	ctx, cancel := context.WithCancelCause(r.Context())
@@ -229,6 +242,7 @@ func (g *Guard) serve(x *exchange, r *http.Request, next http.Handler) {
 	if g.Cooperative {
 		x.setTimer(time.AfterFunc(timeout, func() { cancel(over) }))
 		next.ServeHTTP(x, r)
+		x.finished()
 		if context.Cause(ctx) == error(over) { //nolint:errorlint,err113 // identity is meant
 			g.fail(x, r, over)
 		}
@@ -238,6 +252,16 @@ func (g *Guard) serve(x *exchange, r *http.Request, next http.Handler) {
 }
 
 var errTimeout = errors.New("the handler did not begin its response in time")
+
+// finished settles what the handler left open when it returned.
+func (x *exchange) finished() {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if !x.over {
+		x.adopt() // trailers
+		x.settle(nil)
+	}
+}
 
 func (x *exchange) setTimer(t *time.Timer) {
 	x.mu.Lock()
@@ -251,8 +275,9 @@ func (g *Guard) race(x *exchange, r *http.Request, next http.Handler, timeout ti
 	done := make(chan any, 1)
 	fired := make(chan struct{})
 	x.setTimer(time.AfterFunc(timeout, func() { close(fired) }))
+	x.own = x.w.Header().Clone() // two goroutines must not share a map
 	go func() {
-		defer func() { done <- recover() }()
+		defer func() { done <- g.caught(x, r, recover()) }()
 		next.ServeHTTP(x, r)
 	}()
 	select {
@@ -260,6 +285,7 @@ func (g *Guard) race(x *exchange, r *http.Request, next http.Handler, timeout ti
 		if recovered != nil {
 			panic(recovered)
 		}
+		x.finished()
 	case <-fired:
 		cancel(over)
 		if g.fail(x, r, over) {
@@ -271,7 +297,24 @@ func (g *Guard) race(x *exchange, r *http.Request, next http.Handler, timeout ti
 		if recovered := <-done; recovered != nil { // it began to answer just in time
 			panic(recovered)
 		}
+		x.finished()
 	}
+}
+
+// caught keeps the stack of a panic on the goroutine of a handler, and logs one
+// that comes when nobody waits for the handler any more.
+func (g *Guard) caught(x *exchange, r *http.Request, recovered any) any {
+	if recovered == nil || recovered == http.ErrAbortHandler { //nolint:errorlint,err113 // the sentinel itself is thrown
+		return recovered
+	}
+	cause := panicked(recovered)
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if x.over {
+		f, _ := g.failureOf(FromCondition(condition.Internal, cause))
+		g.log(x, r, &f, cause)
+	}
+	return cause
 }
 
 // HandleFunc makes a handler of a function that returns its failure.
@@ -297,6 +340,11 @@ func (g *Guard) WriteError(w http.ResponseWriter, r *http.Request, err error) {
 		x = &exchange{guard: g, w: w, start: g.now()}
 		x.id = requestID(&s.contract.Headers.RequestID, r.Header[s.requestIDKey])
 	}
+	x.mu.Lock()
+	if !x.over && !x.started {
+		x.adopt()
+	}
+	x.mu.Unlock()
 	if !g.fail(x, r, err) {
 		panic(http.ErrAbortHandler)
 	}

@@ -2,6 +2,7 @@ package failwell
 
 import (
 	"bytes"
+	"context"
 	"io"
 	"mime"
 	"net"
@@ -45,13 +46,17 @@ func (g *Guard) admit(x *exchange, r *http.Request) (body *readBody, ok bool) {
 }
 
 func (g *Guard) maxBody(o *contract.Operation) int64 {
-	switch {
-	case o != nil && o.MaxBody > 0:
+	if o != nil && o.MaxBody > 0 {
 		return o.MaxBody
-	case g.MaxBody == 0:
-		return defaultMaxBody
 	}
-	return g.MaxBody
+	limit := g.MaxBody
+	if limit == 0 {
+		limit = defaultMaxBody
+	}
+	if o != nil && o.Body != nil && (limit < 0 || limit > defaultMaxChecked) {
+		return defaultMaxChecked
+	}
+	return limit
 }
 
 func tooLarge(limit int64, cause error) *Error {
@@ -70,6 +75,7 @@ func (g *Guard) refuseRoute(x *exchange, r *http.Request, allow string) {
 func (g *Guard) admitCaller(x *exchange, r *http.Request) bool {
 	call := admission.Call{Operation: x.operation, Source: g.source(r)}
 	call.Credential, call.Misplaced = g.state.credential(r)
+	x.credential = call.Credential
 	g.Admission.Admit(r.Context(), &call, &x.verdict)
 	if x.verdict.Admitted {
 		return true
@@ -186,12 +192,31 @@ func (g *Guard) validate(x *exchange, r *http.Request) (*readBody, bool) {
 		g.fail(x, r, err)
 		return nil, false
 	}
-	if of, fields := v.Validate(o, data); of != "" {
+	if !g.state.turn(r.Context()) {
+		g.fail(x, r, context.Cause(r.Context()))
+		return nil, false
+	}
+	of, fields := v.Validate(o, data)
+	g.state.done()
+	if of != "" {
 		g.failFields(x, r, of, fields)
 		return nil, false
 	}
 	return &readBody{bytes.NewReader(data)}, true
 }
+
+// turn waits until few enough bodies are being checked: a checked body takes
+// many times its size in memory while it lasts.
+func (s *guardState) turn(ctx context.Context) bool {
+	select {
+	case s.checking <- struct{}{}:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+func (s *guardState) done() { <-s.checking }
 
 func (g *Guard) failFields(x *exchange, r *http.Request, of condition.Condition, fields []contract.FieldError) {
 	e := FromCondition(of, nil)

@@ -19,8 +19,15 @@ import (
 
 // panicked turns what a handler threw into a private cause with its stack.
 func panicked(recovered any) error {
-	return fmt.Errorf("panic: %v\n%s", recovered, debug.Stack())
+	if caught, ok := recovered.(*panicError); ok {
+		return caught // on another goroutine, where its stack is
+	}
+	return &panicError{fmt.Sprintf("panic: %v\n%s", recovered, debug.Stack())}
 }
+
+type panicError struct{ text string }
+
+func (e *panicError) Error() string { return e.text }
 
 // fail answers with an error. It reports false when the response has already
 // begun and could not be ended with an error: then the connection must break.
@@ -128,7 +135,7 @@ func (g *Guard) log(x *exchange, r *http.Request, f *contract.Failure, cause err
 		return
 	}
 	attrs := []slog.Attr{
-		slog.String("request_id", x.id), slog.String("method", r.Method), slog.String("path", r.URL.Path),
+		slog.String("request_id", x.id), slog.String("method", r.Method), slog.String("path", g.printable(x, r.URL.Path)),
 		slog.Int("status", status), slog.String("code", f.Code.Name),
 	}
 	if cause != nil {
@@ -136,6 +143,33 @@ func (g *Guard) log(x *exchange, r *http.Request, f *contract.Failure, cause err
 	}
 	g.state.logger.LogAttrs(r.Context(), level, "request failed", attrs...)
 }
+
+// printable is a path without keys in it: people paste them anywhere.
+func (g *Guard) printable(x *exchange, path string) string {
+	if len(x.credential) >= shortestSecret {
+		path = strings.ReplaceAll(path, x.credential, redacted)
+	}
+	for i := range g.Contract.Auth.Key.Environments {
+		prefix := g.Contract.Auth.Key.Environments[i].Prefix
+		for from := 0; len(prefix) >= 3; {
+			at := strings.Index(path[from:], prefix)
+			if at < 0 {
+				break
+			}
+			at += from
+			end := at + len(prefix)
+			for end < len(path) && path[end] != '/' {
+				end++
+			}
+			path = path[:at] + redacted + path[end:]
+			from = at + len(redacted)
+		}
+	}
+	return path
+}
+
+// shortestSecret is the shortest credential that is looked for in other text.
+const shortestSecret = 8
 
 // causeText is what stands behind an error, without the public text before it.
 func causeText(err error) string {
@@ -148,7 +182,7 @@ func causeText(err error) string {
 // render writes a failure as the response. The exchange is locked.
 func (g *Guard) render(x *exchange, f *contract.Failure) {
 	s := g.state
-	x.code = f.Code
+	x.code, x.pending = f.Code, 0
 	f.RequestID = x.id
 	if f.Time.IsZero() {
 		f.Time = g.now().UTC().Truncate(time.Second)

@@ -2,7 +2,10 @@ package failwell
 
 import (
 	"bufio"
+	"bytes"
 	"errors"
+	"fmt"
+	"maps"
 	"net"
 	"net/http"
 	"strconv"
@@ -18,12 +21,13 @@ import (
 // gets. It lives as long as the request's context may be held, so it is not
 // reused.
 type exchange struct {
-	guard     *Guard
-	w         http.ResponseWriter
-	operation *contract.Operation
-	verdict   admission.Verdict
-	id        string
-	start     time.Time
+	guard      *Guard
+	w          http.ResponseWriter
+	operation  *contract.Operation
+	verdict    admission.Verdict
+	id         string
+	start      time.Time
+	credential string
 	// code and condition of the error that was written, for the record.
 	code  *contract.Code
 	cause error
@@ -32,12 +36,17 @@ type exchange struct {
 	// write when the time is over.
 	mu      sync.Mutex
 	started bool
+	// pending is the status of an error whose head is held back until it is
+	// clear whether the handler has anything to say about it.
+	pending int
 	over    bool
 	swallow bool
 	status  int
 	bytes   int64
 	tail    [2]byte
 	timer   *time.Timer
+	// own are the headers of a handler that runs on a goroutine of its own.
+	own http.Header
 }
 
 // errOver is what a handler gets that writes after its time.
@@ -46,7 +55,22 @@ var errOver = errors.New("failwell: the request was already answered, its time w
 // Unwrap serves http.ResponseController.
 func (x *exchange) Unwrap() http.ResponseWriter { return x.w }
 
-func (x *exchange) Header() http.Header { return x.w.Header() }
+func (x *exchange) Header() http.Header {
+	if x.own != nil {
+		return x.own
+	}
+	return x.w.Header()
+}
+
+// adopt takes over the headers that a handler has set on its own goroutine,
+// which must be the present one, or done.
+func (x *exchange) adopt() {
+	if x.own != nil {
+		h := x.w.Header()
+		clear(h)
+		maps.Copy(h, x.own)
+	}
+}
 
 func (x *exchange) WriteHeader(status int) {
 	x.mu.Lock()
@@ -55,9 +79,13 @@ func (x *exchange) WriteHeader(status int) {
 }
 
 func (x *exchange) writeHeader(status int) {
-	if x.started || x.over {
+	if status < 100 || status > 999 {
+		panic(fmt.Sprintf("failwell: invalid status %d", status)) // as net/http does, but before anything is settled
+	}
+	if x.started || x.over || x.pending != 0 {
 		return
 	}
+	x.adopt()
 	if status >= 100 && status < 200 && status != http.StatusSwitchingProtocols {
 		x.w.WriteHeader(status) // informational: the response proper is still to come
 		return
@@ -65,14 +93,43 @@ func (x *exchange) writeHeader(status int) {
 	if x.timer != nil {
 		x.timer.Stop()
 	}
-	h := x.w.Header()
-	if status >= 400 && x.code == nil && !x.guard.KeepPlainErrors && plainError(h) {
-		x.replace(status)
+	if status >= 400 && x.code == nil && !x.guard.KeepPlainErrors {
+		switch h := x.w.Header(); {
+		case plainError(h):
+			x.replace(status)
+			return
+		case h.Get("Content-Type") == "":
+			x.pending = status
+			return
+		}
+	}
+	x.begin(status)
+}
+
+func (x *exchange) begin(status int) {
+	x.pending = 0
+	x.started, x.status = true, status
+	x.decorate(x.w.Header(), status)
+	x.w.WriteHeader(status)
+}
+
+// settle decides about a head that was held back. Routers answer unknown
+// methods, and recovering middleware answers panics, with a status and
+// nothing else; http.TimeoutHandler and its like add a sentence or a page
+// without saying what it is. Neither is an error of the contract. JSON without
+// a Content-Type is left to whoever wrote it.
+func (x *exchange) settle(body []byte) {
+	if x.pending == 0 {
 		return
 	}
-	x.started, x.status = true, status
-	x.decorate(h, status)
-	x.w.WriteHeader(status)
+	text := bytes.TrimLeft(body, " \t\r\n")
+	if len(text) > 0 && (text[0] == '{' || text[0] == '[') {
+		x.begin(x.pending)
+		return
+	}
+	status := x.pending
+	x.pending = 0
+	x.replace(status)
 }
 
 // plainError recognises what http.Error writes, and with it everything that
@@ -185,6 +242,7 @@ func (x *exchange) Write(p []byte) (int, error) {
 	}
 	if !x.started {
 		x.writeHeader(http.StatusOK)
+		x.settle(p)
 	}
 	if x.swallow {
 		return len(p), nil
@@ -207,6 +265,9 @@ func (x *exchange) FlushError() error {
 	}
 	if !x.started {
 		x.writeHeader(http.StatusOK)
+	}
+	if x.pending != 0 {
+		x.begin(x.pending)
 	}
 	return http.NewResponseController(x.w).Flush() //nolint:wrapcheck // as above
 }

@@ -70,6 +70,9 @@ func (s *Sandbox) control() http.Handler {
 		w.WriteHeader(http.StatusNoContent)
 		return nil
 	}))
+	mux.Handle("/_sandbox/", s.guard.HandleFunc(func(http.ResponseWriter, *http.Request) error {
+		return failwell.RouteUnknown
+	}))
 	return mux
 }
 
