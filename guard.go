@@ -243,7 +243,7 @@ func (g *Guard) serve(x *exchange, r *http.Request, next http.Handler) {
 		x.setTimer(time.AfterFunc(timeout, func() { cancel(over) }))
 		next.ServeHTTP(x, r)
 		x.finished()
-		if context.Cause(ctx) == error(over) { //nolint:errorlint,err113 // identity is meant
+		if context.Cause(ctx) == over { //nolint:errorlint,err113 // identity is meant
 			g.fail(x, r, over)
 		}
 		return

@@ -398,7 +398,7 @@ func FuzzHeppuCreate(f *testing.F) {
 	}
 	f.Cleanup(func() { _ = s.Close() })
 	f.Fuzz(func(t *testing.T, body []byte) {
-		r := httptest.NewRequest("POST", "/api/v1/agents", bytes.NewReader(body))
+		r := httptest.NewRequest(http.MethodPost, "/api/v1/agents", bytes.NewReader(body))
 		r.Header.Set("Content-Type", "application/json")
 		r.Header.Set("X-Api-Key", s.Keys()["valid"])
 		w := httptest.NewRecorder()
