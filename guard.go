@@ -237,7 +237,7 @@ func (g *Guard) serve(x *exchange, r *http.Request, next http.Handler) {
 	}
 	ctx, cancel := context.WithCancelCause(r.Context())
 	defer cancel(nil)
-	over := FromCondition(condition.UpstreamTimeout, errTimeout).With("timeout_seconds", int64(ceilUnits(timeout, time.Second)))
+	over := FromCondition(condition.UpstreamTimeout, errTimeout).With("timeout_seconds", ceilUnits(timeout, time.Second))
 	r = r.WithContext(ctx)
 	if g.Cooperative {
 		x.setTimer(time.AfterFunc(timeout, func() { cancel(over) }))
@@ -289,9 +289,6 @@ func (g *Guard) race(x *exchange, r *http.Request, next http.Handler, timeout ti
 	case <-fired:
 		cancel(over)
 		if g.fail(x, r, over) {
-			x.mu.Lock()
-			x.over = true
-			x.mu.Unlock()
 			return
 		}
 		if recovered := <-done; recovered != nil { // it began to answer just in time

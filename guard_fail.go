@@ -50,6 +50,8 @@ func (g *Guard) fail(x *exchange, r *http.Request, err error) bool {
 		return false
 	}
 	g.render(x, &f)
+	// A handler on a goroutine of its own may still write: not after this.
+	x.over = x.own != nil && errors.Is(err, errTimeout)
 	return true
 }
 

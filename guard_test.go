@@ -461,7 +461,7 @@ func TestGuardTimeoutSharesNoHeaders(t *testing.T) {
 	}))
 	server := httptest.NewServer(h)
 	defer server.Close()
-	resp, err := server.Client().Get(server.URL + "/notes") //nolint:noctx // a test's own server
+	resp, err := server.Client().Get(server.URL + "/notes")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -484,7 +484,7 @@ func TestGuardTimeoutPassesEverything(t *testing.T) {
 		w.Header().Set("X-Sum", "7")
 	})))
 	defer server.Close()
-	resp, err := server.Client().Get(server.URL + "/notes") //nolint:noctx // a test's own server
+	resp, err := server.Client().Get(server.URL + "/notes")
 	if err != nil {
 		t.Fatal(err)
 	}
