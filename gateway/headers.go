@@ -153,8 +153,13 @@ func protected(name string) bool {
 // gateway has checked.
 func spoofable(name string) bool {
 	switch name {
-	case "Forwarded", "X-Real-Ip", "X-Client-Ip", "X-Cluster-Client-Ip", "X-Originating-Ip", "X-Remote-Ip", "X-Remote-Addr",
-		"True-Client-Ip", "Client-Ip", "Cf-Connecting-Ip", "Cf-Connecting-Ipv6", "Fastly-Client-Ip", "X-Envoy-External-Address",
+	case "Forwarded", "Forwarded-For", "Remote-Addr", "X-Real-Ip", "X-Real-Client-Ip", "X-Client-Ip", "X-Cluster-Client-Ip", "X-Originating-Ip",
+		"X-Remote-Ip", "X-Remote-Addr", "X-Source-Ip", "X-Coming-From", "X-Proxyuser-Ip", "X-Original-Forwarded-For", "X-Original-Remote-Addr",
+		"True-Client-Ip", "X-True-Client-Ip", "Client-Ip", "Proxy-Client-Ip", "Wl-Proxy-Client-Ip", "Via-Client-Ip",
+		// What networks of delivery and clouds call the caller's address.
+		"Akamai-Client-Ip", "Cf-Connecting-Ip", "Cf-Connecting-Ipv6", "Cf-Pseudo-Ipv4", "Cloudfront-Viewer-Address", "Do-Connecting-Ip",
+		"Fastly-Client-Ip", "Fly-Client-Ip", "X-Appengine-User-Ip", "X-Azure-Clientip", "X-Azure-Socketip", "X-Envoy-External-Address",
+		"X-Nf-Client-Connection-Ip", "X-Vercel-Forwarded-For",
 		"X-Original-Url", "X-Original-Uri", "X-Rewrite-Url", "X-Original-Host", "X-Host", "X-Http-Host-Override",
 		"X-Http-Method", "X-Http-Method-Override", "X-Method-Override", "X-Url-Scheme", "Front-End-Https":
 		return true

@@ -38,7 +38,11 @@ func TestStrangersCannotSpoof(t *testing.T) {
 	g := behind(t, mirror)
 	spoofed := []string{
 		"X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "X-Forwarded-Port", "X-Forwarded-Prefix", "X-Real-IP", "Forwarded",
-		"True-Client-IP", "CF-Connecting-IP", "X-Client-IP", "X-Original-URL", "X-Rewrite-URL", "X-HTTP-Method-Override",
+		"True-Client-IP", "CF-Connecting-IP", "CF-Connecting-IPv6", "CF-Pseudo-IPv4", "Fastly-Client-IP", "Fly-Client-IP", "Akamai-Client-IP",
+		"X-Client-IP", "X-Cluster-Client-IP", "X-Azure-ClientIP", "X-Azure-SocketIP", "X-ProxyUser-Ip", "WL-Proxy-Client-IP", "Proxy-Client-IP",
+		"X-Appengine-User-IP", "X-Nf-Client-Connection-IP", "DO-Connecting-IP", "CloudFront-Viewer-Address", "Client-IP", "Remote-Addr",
+		"X-Original-Forwarded-For", "X-Original-Remote-Addr", "X-Real-Client-IP", "X-True-Client-IP", "X-Source-IP", "Forwarded-For", "X-Forwarded",
+		"X-Envoy-External-Address", "X-Vercel-Forwarded-For", "X-Coming-From", "Via-Client-IP", "X-Azure_ClientIP", "X-Original-URL", "X-Rewrite-URL", "X-HTTP-Method-Override",
 		"X_Forwarded_For", "X-Forwarded_For", "x_real_ip", "X.Forwarded.For", "X_Request_Id", "X_Failwell_Account",
 		"X-Failwell-Account", "X-Failwell-Key-Id", "X-Failwell-Plan", "X-Failwell-Anything", "x-failwell_account", "Transfer_Encoding", "Content_Length",
 	}
