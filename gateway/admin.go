@@ -177,7 +177,7 @@ func (g *Gateway) Status() Status {
 		Draining: g.draining.Load(), UnderWay: g.underWay.Load(), Reload: g.faults.Load(), Responses: map[string]uint64{},
 	}
 	for _, u := range n.pool.members {
-		s.Upstreams = append(s.Upstreams, u.status())
+		s.Upstreams = append(s.Upstreams, u.status(g.config.now()))
 	}
 	for class, name := range []string{"gone", "1xx", "2xx", "3xx", "4xx", "5xx"} {
 		s.Responses[name] = g.responses[class].Load()

@@ -216,7 +216,11 @@ func (x *exchange) blame(u *upstream, err error) error {
 		return failwell.FromCondition(condition.UpstreamTimeout, err).With("timeout_seconds", int64(x.proxy.timeout.Seconds()))
 	}
 	if u.failed(x.proxy.pool.now(), err) {
-		x.proxy.log.Printf("upstream %s is left out for a while after repeated failures: %v", u.name, err)
+		what := "is left out for a while"
+		if len(x.proxy.pool.members) == 1 {
+			what = "is the only one and still asked, but counts as unready for a while"
+		}
+		x.proxy.log.Printf("upstream %s %s after repeated failures: %v", u.name, what, err)
 	}
 	return failwell.FromCondition(condition.UpstreamUnreachable, err)
 }

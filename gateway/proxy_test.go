@@ -411,3 +411,16 @@ func TestOtherUpgradesAreNotOffered(t *testing.T) {
 		t.Errorf("the upstream saw %s", body)
 	}
 }
+
+// TestTheOnlyUpstreamIsNotLeftOut: what the log says has to be true of one
+// upstream as well.
+func TestTheOnlyUpstreamIsNotLeftOut(t *testing.T) {
+	t.Parallel()
+	g := start(t, gateway.Settings{Upstreams: []string{nobody(t)}})
+	for range 4 {
+		g.get("/")
+	}
+	if logs := g.logs.String(); strings.Contains(logs, "left out") || !strings.Contains(logs, "is the only one and still asked") {
+		t.Error("the log is wrong about the only upstream")
+	}
+}

@@ -164,25 +164,27 @@ type UpstreamStatus struct {
 	Active   int64  `json:"active"`
 	Healthy  bool   `json:"healthy"`
 	Failures int    `json:"failures"`
-	// EjectedUntil is zero while requests are sent.
+	// EjectedUntil is zero while requests may be sent.
 	EjectedUntil time.Time `json:"ejected_until,omitzero"`
 	LastError    string    `json:"last_error,omitempty"`
 }
 
-func (u *upstream) status() UpstreamStatus {
+func (u *upstream) status(now time.Time) UpstreamStatus {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	s := UpstreamStatus{URL: u.name, Active: u.active.Load(), Failures: u.failures, LastError: u.lastError, Healthy: true}
-	if until := u.ejected.Load(); until != 0 {
+	if until := u.ejected.Load(); until > now.UnixNano() {
 		s.Healthy, s.EjectedUntil = false, time.Unix(0, until).UTC()
 	}
 	return s
 }
 
-// anyHealthy reports whether at least one upstream is not ejected.
+// anyHealthy reports whether at least one upstream would be asked: it is not
+// ejected, or its time is over and the next request finds out.
 func (p *pool) anyHealthy() bool {
+	now := p.now().UnixNano()
 	for _, u := range p.members {
-		if u.ejected.Load() == 0 {
+		if u.ejected.Load() <= now {
 			return true
 		}
 	}

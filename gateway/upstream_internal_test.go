@@ -98,7 +98,7 @@ func TestEjection(t *testing.T) {
 	}
 	a.succeeded()
 	always(a)
-	if s := a.status(); !s.Healthy || s.Failures != 0 || s.LastError != "" {
+	if s := a.status(clock.at); !s.Healthy || s.Failures != 0 || s.LastError != "" {
 		t.Errorf("%+v", s)
 	}
 }
@@ -134,5 +134,26 @@ func TestNeverAllEjected(t *testing.T) {
 	}
 	if got := p.pick(p.members[:1]); got != p.members[1] {
 		t.Errorf("picked %v, want the other", got)
+	}
+}
+
+// TestTheOnlyUpstreamIsTriedAgain: nothing but a request finds out that it is
+// back, and whoever asks about readiness has to send some first.
+func TestTheOnlyUpstreamIsTriedAgain(t *testing.T) {
+	t.Parallel()
+	p, clock := testPool(t, "http://a")
+	a := p.members[0]
+	for range failuresToEject {
+		a.failed(clock.at, errDown)
+	}
+	if p.anyHealthy() || a.status(clock.at).Healthy {
+		t.Fatal("it is healthy")
+	}
+	clock.at = clock.at.Add(firstEjection * 6 / 5)
+	if !p.anyHealthy() {
+		t.Error("its time is over, and it stays out")
+	}
+	if s := a.status(clock.at); !s.Healthy || !s.EjectedUntil.IsZero() || s.Failures != failuresToEject {
+		t.Errorf("%+v", s)
 	}
 }
