@@ -39,8 +39,8 @@ type Settings struct {
 	// AdminScope is "loopback" (default) or "any", without which an admin
 	// address that others can reach is refused.
 	AdminScope string `env:"FAILWELL_ADMIN_SCOPE" help:"Who may reach the admin listener: loopback, or any." name:"admin-scope" placeholder:"SCOPE" yaml:"admin_scope"`
-	// Store is where keys and limits are kept. Whoever opens stores gives its default.
-	Store string `env:"FAILWELL_STORE" help:"Where keys and limits are kept: memory: or pebble:DIR." name:"store" placeholder:"URL" yaml:"store"`
+	// Store is where keys and accounts are kept. Whoever opens stores gives its default.
+	Store string `env:"FAILWELL_STORE" help:"Where keys and accounts are kept: memory: or pebble:DIR." name:"store" placeholder:"URL" yaml:"store"`
 	// TLSCert and TLSKey are PEM files; both or none. They are read again on reload.
 	TLSCert string `env:"FAILWELL_TLS_CERT" help:"File with the TLS certificate chain." name:"tls-cert" placeholder:"FILE" yaml:"tls_cert"`
 	// TLSKey belongs to TLSCert.
