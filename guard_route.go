@@ -113,6 +113,12 @@ func (r *routes) find(method string, u *url.URL) (o *contract.Operation, allow s
 	return nil, l.allow
 }
 
+// has reports whether there is an operation for a method and a path.
+func (r *routes) has(method string, u *url.URL) bool {
+	o, _ := r.find(method, u)
+	return o != nil
+}
+
 func (b *branch) find(path string, escaped bool) *leaf {
 	segment, rest, more := strings.Cut(path, "/")
 	segment, ok := plainSegment(segment, escaped)

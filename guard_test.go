@@ -16,8 +16,10 @@ import (
 	"time"
 
 	"github.com/failwell/failwell"
+	"github.com/failwell/failwell/admission"
 	"github.com/failwell/failwell/contract"
 	"github.com/failwell/failwell/contract/condition"
+	"github.com/failwell/failwell/store"
 )
 
 const guardContract = `
@@ -506,6 +508,31 @@ func TestGuardTimeoutPassesEverything(t *testing.T) {
 }
 
 func panicsHere(http.ResponseWriter, *http.Request) { panic("boom") }
+
+// A browser's question before a call from another origin carries no key.
+func TestGuardPreflight(t *testing.T) {
+	g := newGuard(t)
+	g.Admission = &admission.Controller{Contract: g.Contract, Store: &store.Memory{}}
+	h := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) })
+	ask := []string{"Origin", "https://app.example", "Access-Control-Request-Method"}
+	for _, x := range []struct {
+		path    string
+		headers []string
+		status  int
+	}{
+		{"/notes/1", append(ask, "PUT"), 204},
+		{"/notes/1", append(ask, "PATCH"), 405},
+		{"/nothing", append(ask, "GET"), 404},
+		{"/notes/1", ask[:2], 405},
+	} {
+		if resp, _, body := guarded(t, g, h, request("OPTIONS", x.path, "", x.headers...)); resp.StatusCode != x.status {
+			t.Errorf("%s %v: %d %s", x.path, x.headers, resp.StatusCode, body)
+		}
+	}
+	if resp, _, _ := guarded(t, g, h, request("PUT", "/notes/1", "", ask[:2]...)); resp.StatusCode != 401 {
+		t.Errorf("the call itself: %d", resp.StatusCode)
+	}
+}
 
 // Keys that were pasted into a path are not logged.
 func TestGuardLogsNoKeys(t *testing.T) {
