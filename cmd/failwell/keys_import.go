@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -26,7 +27,9 @@ type keysImportCmd struct {
 	Name       string   `help:"Name for people."                                                                  placeholder:"TEXT"`
 }
 
-// Run imports keys in the order given and stops at the first that is refused.
+// Run imports keys in the order given. Those that are there already are counted
+// and passed over, so that an import that broke off can be run again; anything
+// else that is refused ends it, with what was done until then told first.
 func (x *keysImportCmd) Run(ctx context.Context, c *console) error {
 	expires, err := expiry(x.Expires, time.Now())
 	if err != nil {
@@ -37,40 +40,93 @@ func (x *keysImportCmd) Run(ctx context.Context, c *console) error {
 		return err
 	}
 	base := admission.NewKey{Account: x.Account, Name: x.Name, Environment: x.Env, Permissions: x.Permission, Expires: expires}
-	list := make([]admission.Imported, 0, len(lines))
-	for _, line := range lines {
-		n := admission.Imported{NewKey: base, Plain: line}
-		if hashed {
-			n.Plain, n.SHA256 = "", line
-		}
-		list = append(list, n)
-	}
 	return x.with(ctx, c, func(keys keyring) error {
 		if x.Plan != "" {
 			if _, err := keys.SetPlan(ctx, x.Account, x.Plan); err != nil {
 				return err
 			}
 		}
-		made, err := keys.ImportKeys(ctx, list)
-		if err != nil {
-			return err
-		}
-		if x.JSON {
-			return c.json(map[string][]admission.Key{"keys": made})
-		}
-		return c.printf("imported %s for account %s\n", count(len(made), "key"), x.Account)
+		done, fault := importAll(ctx, keys, base, lines, hashed)
+		return errors.Join(x.report(c, done), fault)
 	})
+}
+
+// importLine is a key and the line that it stands in.
+type importLine struct {
+	number int
+	text   string
+}
+
+// importJSON is what import --json prints.
+type importJSON struct {
+	Keys []admission.Key `json:"keys"`
+	// Existing counts the keys that were there already.
+	Existing int `json:"existing"`
+}
+
+// importAll takes keys one by one: of a batch that is refused in the middle,
+// nobody could say which keys are new.
+func importAll(ctx context.Context, keys keyring, base admission.NewKey, lines []importLine, hashed bool) (importJSON, error) {
+	done := importJSON{Keys: []admission.Key{}}
+	for _, line := range lines {
+		n := admission.Imported{NewKey: base, Plain: line.text}
+		if hashed {
+			n.Plain, n.SHA256 = "", line.text
+		}
+		made, err := keys.ImportKeys(ctx, []admission.Imported{n})
+		switch {
+		case errors.Is(err, admission.ErrKeyExists):
+			done.Existing++
+		case err != nil:
+			return done, &importError{line.number, err}
+		default:
+			done.Keys = append(done.Keys, made...)
+		}
+	}
+	return done, nil
+}
+
+// importError says which line was refused.
+type importError struct {
+	line int
+	err  error
+}
+
+func (e *importError) Error() string {
+	return fmt.Sprintf("line %d: %s", e.line, strings.TrimPrefix(e.err.Error(), "key 1 of 1: "))
+}
+
+func (e *importError) Unwrap() error { return e.err }
+
+func (x *keysImportCmd) report(c *console, done importJSON) error {
+	if x.JSON {
+		return c.json(done)
+	}
+	there := ""
+	switch done.Existing {
+	case 0:
+	case 1:
+		there = ", 1 was there already"
+	default:
+		there = fmt.Sprintf(", %d were there already", done.Existing)
+	}
+	return c.printf("imported %s for account %s%s\n", count(len(done.Keys), "key"), x.Account, there)
 }
 
 // maxImport bounds the file of keys in bytes.
 const maxImport = 64 << 20
 
-func (x *keysImportCmd) lines(c *console) (list []string, hashed bool, err error) {
+var errTooManyKeys = errors.New("the file of keys is longer than 64 MiB")
+
+func (x *keysImportCmd) lines(c *console) (list []importLine, hashed bool, err error) {
 	if len(x.Hash) > 0 {
 		if x.File != "" {
 			return nil, false, usage("leave one of them out", "--hash and a file are two sources of keys")
 		}
-		return x.Hash, true, nil
+		for i, hash := range x.Hash {
+			list = append(list, importLine{i + 1, hash})
+		}
+		return list, true, nil
 	}
 	in := c.stdin
 	if x.File != "" && x.File != "-" {
@@ -83,14 +139,18 @@ func (x *keysImportCmd) lines(c *console) (list []string, hashed bool, err error
 	} else if isTerminal(in) {
 		return nil, false, usage("name a file, pipe keys in, or use --hash HEX", "there are no keys to import")
 	}
-	scanner := bufio.NewScanner(io.LimitReader(in, maxImport))
-	for scanner.Scan() {
+	bounded := &io.LimitedReader{R: in, N: maxImport + 1}
+	scanner := bufio.NewScanner(bounded)
+	for number := 1; scanner.Scan(); number++ {
 		if line := strings.TrimSpace(scanner.Text()); line != "" {
-			list = append(list, line)
+			list = append(list, importLine{number, line})
 		}
 	}
 	if err := scanner.Err(); err != nil {
 		return nil, false, fmt.Errorf("reading keys: %w", err)
+	}
+	if bounded.N == 0 {
+		return nil, false, hinted(errTooManyKeys, "import it in parts")
 	}
 	if len(list) == 0 {
 		return nil, false, usage("name a file with one key on a line", "there are no keys to import")

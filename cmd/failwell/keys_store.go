@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 
 	"github.com/failwell/failwell/admission"
 )
@@ -20,7 +19,7 @@ func (s *storedKeys) ImportKeys(ctx context.Context, list []admission.Imported) 
 	for i := range list {
 		key, err := s.ring.Import(ctx, list[i])
 		if err != nil {
-			return keys, fmt.Errorf("key %d of %d: %w", i+1, len(list), err)
+			return keys, err
 		}
 		keys = append(keys, key)
 	}
