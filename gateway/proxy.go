@@ -66,7 +66,11 @@ func (p *proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	defer x.release()
 	x.reverse.ServeHTTP(w, r)
 	if x.broken != nil {
-		p.guard.WriteError(w, r, failwell.FromCondition(condition.UpstreamUnreachable, x.broken))
+		err := failwell.FromCondition(condition.UpstreamUnreachable, x.broken)
+		if cause := context.Cause(r.Context()); errors.Is(cause, errDrained) {
+			err = failwell.FromCondition(condition.Unavailable, cause)
+		}
+		p.guard.WriteError(w, r, err)
 	}
 	x.body, x.broken, x.r = nil, nil, nil
 	reuse := x.to
@@ -242,6 +246,13 @@ func (x *exchange) fail(w http.ResponseWriter, r *http.Request, err error) {
 	}
 	_ = r // the outgoing one; the guard knows the incoming
 	x.proxy.guard.WriteError(w, x.r, err)
+}
+
+// left reports whether the caller is gone, as opposed to the gateway having to
+// end what takes too long: then somebody reads on.
+func (x *exchange) left() bool {
+	cause := context.Cause(x.r.Context())
+	return cause != nil && !errors.Is(cause, errDrained)
 }
 
 // modify looks at a response before it is passed on.

@@ -96,7 +96,7 @@ func (b *streamBody) fill() {
 	case err == nil:
 	case errors.Is(err, io.EOF):
 		b.ready, b.err = len(b.buf), io.EOF
-	case b.exchange.r.Context().Err() != nil || b.split:
+	case b.split || b.exchange.left():
 		b.ready, b.err = 0, err
 	default: // what is not ready is dropped
 		b.exchange.broken, b.err = err, io.EOF

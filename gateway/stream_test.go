@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/failwell/failwell/gateway"
 )
@@ -126,6 +127,46 @@ func TestLongEventsPassInParts(t *testing.T) {
 			}
 			if !breaks && string(body) != long+"\n\n" {
 				t.Errorf("%d bytes", len(body))
+			}
+		})
+	}
+}
+
+// TestStreamsEndWithAnErrorAtShutdown: the drain ends what takes too long, and
+// whoever reads a stream is told that it was not the end.
+func TestStreamsEndWithAnErrorAtShutdown(t *testing.T) {
+	t.Parallel()
+	for _, mediaType := range []string{"text/event-stream", "application/x-ndjson"} {
+		t.Run(mediaType, func(t *testing.T) {
+			t.Parallel()
+			const event = "{\"n\":1}\n\n"
+			up := upstream(t, func(w http.ResponseWriter, r *http.Request) {
+				w.Header().Set("Content-Type", mediaType)
+				io.WriteString(w, event)
+				http.NewResponseController(w).Flush()
+				<-r.Context().Done()
+			})
+			g := start(t, gateway.Settings{Upstreams: []string{up}, DrainTimeout: 50 * time.Millisecond})
+			resp, err := g.client.Do(g.request("GET", "/", nil))
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer resp.Body.Close()
+			first := make([]byte, len(event))
+			if _, err := io.ReadFull(resp.Body, first); err != nil {
+				t.Fatal(err)
+			}
+			if err := g.stop(); err != nil {
+				t.Error(err)
+			}
+			rest, err := io.ReadAll(resp.Body)
+			if err != nil {
+				t.Fatalf("cut after %q: %v", rest, err)
+			}
+			last := strings.TrimSuffix(strings.TrimPrefix(string(rest), "event: fault\ndata: "), "\n")
+			var f fault
+			if err := json.Unmarshal([]byte(last), &f); err != nil || f.Code != "unavailable" || f.RequestID != resp.Header.Get("X-Request-Id") {
+				t.Errorf("the stream ends with %q (%v)", rest, err)
 			}
 		})
 	}
