@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"path"
 	"strings"
 	"time"
 
@@ -91,6 +92,10 @@ func (a *admin) sameHost(next http.Handler) http.Handler {
 		}
 		if !isLoopback(host) && !strings.EqualFold(host, a.host) && net.ParseIP(host) == nil || r.Header.Get("Origin") != "" {
 			return failwell.FromCondition(failwell.PermissionDenied, fmt.Errorf("host %q is not this listener's", r.Host))
+		}
+		if clean := path.Clean(r.URL.Path); clean != r.URL.Path && clean+"/" != r.URL.Path {
+			// The mux would redirect to the clean path, in words of its own.
+			return failwell.FromCondition(failwell.RouteUnknown, nil).With("method", r.Method).With("path", r.URL.Path)
 		}
 		next.ServeHTTP(w, r)
 		return nil

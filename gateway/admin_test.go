@@ -164,6 +164,8 @@ func TestAdminListenerIsGuarded(t *testing.T) {
 		"from a browser":   {"POST", "/v1/keys", c.Token, "", "http://evil.example", 403},
 		"health":           {"GET", "/healthz", "", "", "", 200},
 		"ready":            {"GET", "/readyz", "", "", "", 200},
+		"two slashes":      {"GET", "//healthz", "", "", "", 404},
+		"dots":             {"GET", "/v1/../healthz", "", "", "", 404},
 		"unknown path":     {"GET", "/nothing", c.Token, "", "", 404},
 		"wrong method":     {"PUT", "/v1/status", c.Token, "", "", 405},
 		"no body":          {"POST", "/v1/keys", c.Token, "", "", 400},
