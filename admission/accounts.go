@@ -82,10 +82,11 @@ func (k *Keyring) checkAccount(a *Account) error {
 		a.State = AccountActive
 	case AccountActive, AccountSuspended, AccountUnpaid:
 	default:
-		return fmt.Errorf("%w: account state %q; there are active, suspended, unpaid", ErrInvalid, a.State)
+		known := []string{string(AccountActive), string(AccountSuspended), string(AccountUnpaid)}
+		return unknown("account state", string(a.State), known)
 	}
 	if _, ok := k.c.Contract.Plan(a.Plan); a.Plan != "" && !ok {
-		return fmt.Errorf("%w: plan %q; the contract has %s", ErrInvalid, a.Plan, orNone(planNames(k.c.Contract.Plans)))
+		return unknown("plan", a.Plan, planNames(k.c.Contract.Plans))
 	}
 	if !plainText(a.Name, 0) {
 		return fmt.Errorf("%w: a name has up to %d bytes, all printable", ErrInvalid, maxText)

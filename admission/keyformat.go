@@ -142,7 +142,7 @@ func appendSum(dst []byte, digits string, width int, sum uint32) []byte {
 }
 
 // ErrEnvironment says that the contract has no such environment.
-var ErrEnvironment = errors.New("admission: no such environment")
+var ErrEnvironment = errors.New("no such environment")
 
 // Mint makes a key for an environment of the contract; "" means the first one.
 // At the shortest length that a contract allows, its random part holds 178 bits

@@ -72,8 +72,10 @@ type Imported struct {
 // Create makes a key. The secret is returned this once and kept nowhere.
 func (k *Keyring) Create(ctx context.Context, n NewKey) (secret string, key Key, err error) {
 	format := k.c.Contract.Auth.Key
-	if secret, err = Mint(format, n.Environment, k.c.random()); err != nil {
-		return "", Key{}, fmt.Errorf("%w: %w", ErrInvalid, err)
+	if secret, err = Mint(format, n.Environment, k.c.random()); errors.Is(err, ErrEnvironment) {
+		return "", Key{}, unknown("environment", n.Environment, environmentNames(format))
+	} else if err != nil {
+		return "", Key{}, err
 	}
 	if n.Environment == "" {
 		n.Environment = format.Environments[0].Name
@@ -190,11 +192,11 @@ func (k *Keyring) check(n *NewKey, start string) error {
 	}
 	for _, p := range n.Permissions {
 		if !slices.Contains(known, p) {
-			return fmt.Errorf("%w: permission %q; the contract has %s", ErrInvalid, p, orNone(known))
+			return unknown("permission", p, known)
 		}
 	}
-	if !slices.ContainsFunc(k.c.Contract.Auth.Key.Environments, func(e contract.Environment) bool { return e.Name == n.Environment }) {
-		return fmt.Errorf("%w: environment %q", ErrInvalid, n.Environment)
+	if environments := environmentNames(k.c.Contract.Auth.Key); !slices.Contains(environments, n.Environment) {
+		return unknown("environment", n.Environment, environments)
 	}
 	for what, s := range map[string]string{"name": n.Name, "start": start} {
 		if !plainText(s, 0) {
@@ -204,11 +206,22 @@ func (k *Keyring) check(n *NewKey, start string) error {
 	return checkAccountID(n.Account)
 }
 
-func orNone(list []string) string {
-	if len(list) == 0 {
-		return "none"
+// unknown refuses a name that the contract does not have. What may have been
+// meant stands behind the semicolon.
+func unknown(what, name string, known []string) error {
+	hint := "the contract has none"
+	if len(known) > 0 {
+		hint = contract.DidYouMean(name, known)
 	}
-	return strings.Join(list, ", ")
+	return fmt.Errorf("%w: no such %s: %q; %s", ErrInvalid, what, name, hint)
+}
+
+func environmentNames(f contract.KeyFormat) []string {
+	names := make([]string, len(f.Environments))
+	for i, e := range f.Environments {
+		names[i] = e.Name
+	}
+	return names
 }
 
 // maxText bounds ids and names in bytes.

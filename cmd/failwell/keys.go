@@ -77,6 +77,10 @@ func refusal(err error) error {
 		return hinted(err, "failwell keys list shows the ids")
 	case errors.Is(err, admission.ErrKeyExists):
 		return hinted(err, "leave it out; failwell keys list shows what is there")
+	case errors.Is(err, admission.ErrInvalid):
+		if what, hint, ok := strings.Cut(err.Error(), "; "); ok {
+			return hinted(errors.New(what), hint) //nolint:err113 // the same error, with its hint apart
+		}
 	case errors.Is(err, syscall.ECONNREFUSED):
 		return hinted(errors.New("no gateway answers at the admin address"), "start one with failwell serve, or name the store with --store when none runs")
 	}
