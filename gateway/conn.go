@@ -20,6 +20,8 @@ import (
 // that nobody knows. Nothing else gives a server's user a say in these.
 type clientConn struct {
 	net.Conn
+	unaskedBody
+
 	// refuse renders the contract's answer for one of net/http's statuses.
 	refuse func(status int) []byte
 	// serving is set while a handler's response may be written. Only outside of
@@ -41,6 +43,9 @@ type clientConn struct {
 type connKey struct{}
 
 func (c *clientConn) Read(p []byte) (int, error) {
+	if c.unasked.Load() {
+		return c.readUnasked(p)
+	}
 	n, err := c.Conn.Read(p)
 	if c.serving.Load() {
 		c.hasEarly = n == 1
@@ -119,6 +124,10 @@ func sayAndClose(conn net.Conn, response []byte) {
 	if _, err := conn.Write(response); err != nil {
 		return
 	}
+	closeWriteAndRead(conn)
+}
+
+func closeWriteAndRead(conn net.Conn) {
 	if half, ok := conn.(interface{ CloseWrite() error }); ok && half.CloseWrite() == nil {
 		_, _ = io.CopyN(io.Discard, conn, lingerBytes)
 	}
@@ -144,6 +153,7 @@ const (
 func (c *clientConn) idle() {
 	c.serving.Store(false)
 	c.begun.Store(false)
+	c.unasked.Store(false)
 	c.head = c.head[:0]
 	if cap(c.head) > keptHead {
 		c.head = nil

@@ -21,8 +21,7 @@ func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	n.hygiene.clean(r)
-	pace(w, r)
-	n.handler.ServeHTTP(w, r)
+	n.handler.ServeHTTP(w, pace(w, r))
 }
 
 // suspicious returns the status for requests that net/http lets through and
@@ -36,6 +35,7 @@ func suspicious(w http.ResponseWriter, r *http.Request, maxHeader int) int {
 		return 0
 	}
 	c.serving.Store(true)
+	c.announced(r)
 	if r.ProtoMajor >= 2 { // the preface of HTTP/2, on a connection that speaks HTTP/1
 		return http.StatusBadRequest
 	}
@@ -104,7 +104,7 @@ func (g *Gateway) done(which string) func(*http.Request, failwell.Outcome) {
 			status = 499 // as nginx has it: the caller went away
 		}
 		attrs := make([]slog.Attr, 0, 9)
-		attrs = append(attrs, slog.String("request_id", o.RequestID), slog.String("method", r.Method), slog.String("path", r.URL.Path),
+		attrs = append(attrs, slog.String("request_id", o.RequestID), slog.String("method", r.Method), slog.String("path", o.Path),
 			slog.Int("status", status), slog.Int64("bytes", o.Bytes), slog.Duration("took", o.Took))
 		if o.Code != nil {
 			attrs = append(attrs, slog.String("code", o.Code.Name))

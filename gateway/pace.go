@@ -20,16 +20,24 @@ const (
 // as bytes come in.
 type pacedBody struct {
 	io.ReadCloser
+	conn     *clientConn // nil in HTTP/2
 	control  *http.ResponseController
 	started  time.Time
 	deadline time.Time
 	bytes    int64
 }
 
-func pace(w http.ResponseWriter, r *http.Request) {
-	if r.ContentLength != 0 && r.Body != nil && r.Body != http.NoBody {
-		r.Body = &pacedBody{ReadCloser: r.Body, control: http.NewResponseController(w)}
+// pace returns the request with its body paced. It leaves net/http's own as it
+// is: the server looks at its body again when it answers, and has to know it.
+func pace(w http.ResponseWriter, r *http.Request) *http.Request {
+	if r.ContentLength == 0 || r.Body == nil || r.Body == http.NoBody {
+		return r
 	}
+	paced := *r
+	body := &pacedBody{ReadCloser: r.Body, control: http.NewResponseController(w)}
+	body.conn, _ = r.Context().Value(connKey{}).(*clientConn)
+	paced.Body = body
+	return &paced
 }
 
 // Read implements io.Reader.
@@ -37,6 +45,9 @@ func (b *pacedBody) Read(p []byte) (int, error) {
 	now := time.Now()
 	if b.started.IsZero() {
 		b.started = now
+		if b.conn != nil {
+			b.conn.unasked.Store(false)
+		}
 	}
 	earned := b.started.Add(bodyGrace + time.Duration(b.bytes/bodyRate)*time.Second)
 	if next := now.Add(bodyGrace); next.Before(earned) {

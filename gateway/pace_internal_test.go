@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -73,7 +74,7 @@ func TestSlowBodies(t *testing.T) {
 				d := &drip{ResponseWriter: httptest.NewRecorder(), pause: c.pause, last: c.last, part: c.part, parts: c.parts}
 				r := httptest.NewRequest(http.MethodPost, "/", nil)
 				r.Body, r.ContentLength = d, -1
-				pace(d, r)
+				r = pace(d, r)
 				began := time.Now()
 				_, err := io.Copy(io.Discard, r.Body)
 				took := time.Since(began)
@@ -91,11 +92,15 @@ func TestSlowBodies(t *testing.T) {
 	}
 }
 
-func TestNoBodyNoPace(t *testing.T) {
+func TestPaceLeavesTheServersRequest(t *testing.T) {
 	t.Parallel()
 	r := httptest.NewRequest(http.MethodGet, "/", nil)
-	body := r.Body
-	if pace(httptest.NewRecorder(), r); r.Body != body {
+	if pace(httptest.NewRecorder(), r) != r {
 		t.Error("a request without a body was wrapped")
+	}
+	r = httptest.NewRequest(http.MethodPost, "/", strings.NewReader("hello"))
+	body := r.Body
+	if paced := pace(httptest.NewRecorder(), r); r.Body != body || paced.Body == body {
+		t.Error("net/http's request was changed, or not copied")
 	}
 }
