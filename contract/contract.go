@@ -418,8 +418,12 @@ type Operation struct {
 	Rates      []Rate
 	// Body is the JSON Schema of the request body as parsed JSON; nil for none.
 	Body any
-	// BodyRequired refuses an empty body when there is a schema.
+	// BodyRequired refuses an empty body when there is a schema. A contract that
+	// does not say refuses it where the schema asks for an object and the method
+	// is POST, PUT or PATCH; OpenAPI documents say it themselves.
 	BodyRequired bool
+	// bodySaid: the contract's author has decided on BodyRequired.
+	bodySaid bool
 	// BodyCondition chooses the condition of a body that breaks its schema:
 	// validation_failed unless the contract says otherwise.
 	BodyCondition condition.Condition

@@ -239,7 +239,10 @@ var operationSection = section[Operation]{name: "an operation", keys: []key[Oper
 	integer("cost", "Units of the rate that a call takes; 1 when absent.", 0, 1e9, func(o *Operation) *int64 { return &o.Cost }),
 	ratesKey("Limits of this operation on top of the plan's.", func(o *Operation) *[]Rate { return &o.Rates }),
 	anyJSON("body", "JSON Schema (2020-12) of the request body.", func(o *Operation) *any { return &o.Body }),
-	flag("body_required", "An empty body is refused.", func(o *Operation) *bool { return &o.BodyRequired }),
+	flag("body_required", "An empty body is refused. When absent: for POST, PUT and PATCH, if the schema asks for an object.", func(o *Operation) *bool {
+		o.bodySaid = true
+		return &o.BodyRequired
+	}),
 	word("body_condition", "Condition of a body that breaks its schema; what validation says when absent.", bodyConditions, func(o *Operation) *condition.Condition { return &o.BodyCondition }),
 	list("parameters", "Query, header and path parameters.", section[Parameter]{name: "a parameter", keys: []key[Parameter]{
 		required(word("in", "query, header or path.", []string{"query", "header", "path"}, func(x *Parameter) *string { return &x.In })),

@@ -67,6 +67,9 @@ func (s Source) Parse() (*Contract, error) {
 	documentSection().parse(p, root.Content[0], &d)
 	c := &d.Contract
 	c.File = s.Name
+	for _, o := range c.Operations {
+		o.settleBody()
+	}
 	s.importOperations(p, c)
 	p.settle(c)
 	if len(p.faults) == 0 {
