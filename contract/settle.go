@@ -226,7 +226,7 @@ func (p *parser) settleOperations(c *Contract) {
 	if v.Parameter == "" {
 		v.Parameter = condition.ParameterInvalid
 	}
-	seen := map[string]int{}
+	seen := map[string]*Operation{}
 	for _, o := range c.Operations {
 		if o.Feature != "" && !slices.Contains(features, o.Feature) {
 			p.fault(o.Pos, didYouMean(o.Feature, features), "operation %s %s asks for the feature %q, which is not declared", o.Method, o.Path, o.Feature)
@@ -236,10 +236,12 @@ func (p *parser) settleOperations(c *Contract) {
 		if o.Permission != "" && !slices.Contains(c.Permissions, o.Permission) {
 			p.fault(o.Pos, didYouMean(o.Permission, c.Permissions), "operation %s %s asks for the permission %q, which is not declared", o.Method, o.Path, o.Permission)
 		}
-		if line, dup := seen[o.ID]; dup {
-			p.fault(o.Pos, "give one of them another id", "operation id %q stands at line %d already", o.ID, line)
+		if first, dup := seen[o.ID]; dup {
+			p.fault(o.Pos, "give one of them another id", "%s %s has the operation id %q, which %s %s has already, at line %d",
+				o.Method, o.Path, o.ID, first.Method, first.Path, first.Pos.Line)
+		} else {
+			seen[o.ID] = o
 		}
-		seen[o.ID] = o.Pos.Line
 		if o.BodyCondition == "" {
 			o.BodyCondition = v.Body
 		}

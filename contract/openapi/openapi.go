@@ -36,6 +36,7 @@ const maxDocument = 8 << 20
 func Import(name string, document []byte) ([]*contract.Operation, error) {
 	im := &importer{name: name, patterns: map[string]int{}}
 	im.read(document)
+	im.separateIDs()
 	if len(im.faults) == 0 {
 		return im.operations, nil
 	}

@@ -70,6 +70,22 @@ func (im *importer) readOperation(at place) {
 	im.operations = append(im.operations, o)
 }
 
+// separateIDs lets the method and the path stand for an operationId that
+// several operations have. OpenAPI forbids that, but frameworks that serve
+// several methods with one function write such documents. None of them keeps
+// the id: which of them comes first may change from run to run.
+func (im *importer) separateIDs() {
+	uses := map[string]int{}
+	for _, o := range im.operations {
+		uses[o.ID]++
+	}
+	for _, o := range im.operations {
+		if uses[o.ID] > 1 {
+			o.ID = o.Method + " " + o.Path
+		}
+	}
+}
+
 var wildcard = regexp.MustCompile(`\{[^$}]+\}`)
 
 func (im *importer) taken(o *contract.Operation, line int) (int, bool) {
