@@ -169,7 +169,11 @@ func (d *direct) ask(c *directConn, r *http.Request) (*http.Response, error) {
 // upstream that is wrong about that sends it after all, and on a connection that
 // is kept it would pass for the answer to somebody else's request.
 func mayTrail(resp *http.Response) bool {
-	return resp.Body == http.NoBody && (resp.ContentLength > 0 || resp.Header["Content-Length"] != nil && resp.Header.Get("Content-Length") != "0" || len(resp.TransferEncoding) > 0)
+	if resp.Body != http.NoBody {
+		return false
+	}
+	length := resp.Header.Get("Content-Length")
+	return resp.ContentLength > 0 || length != "" && length != "0" || len(resp.TransferEncoding) > 0
 }
 
 var errUnasked = errors.New("the upstream switches protocols without being asked")
