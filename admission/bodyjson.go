@@ -18,6 +18,9 @@ const (
 	// memory without end, and no float holds them.
 	maxExponent = 400
 	maxDigits   = 1000
+	// maxValues is how many members and items a body may have in all: each
+	// takes some hundred bytes once it is a value, and the time to check it.
+	maxValues = 100_000
 )
 
 // wellFormed explains what keeps data from being one JSON text in UTF-8 (RFC
@@ -40,6 +43,53 @@ func wellFormed(data []byte) (issue string, ok bool) {
 		return "is not valid JSON at byte " + strconv.FormatInt(bad.Offset, 10), false
 	}
 	return "is not valid JSON", false
+}
+
+// tooMany reports whether well-formed JSON has more than maxValues members and
+// items. It only looks: each but the first of a list or an object has a comma
+// before it.
+func tooMany(data []byte) bool {
+	if len(data) <= 2*maxValues {
+		return false // a value and its comma take two bytes
+	}
+	n, empty := 0, false
+	for i := 0; i < len(data); i++ {
+		switch c := data[i]; c {
+		case ' ', '\t', '\r', '\n':
+			continue
+		case '[', '{':
+			if empty {
+				n++
+			}
+			empty = true
+			continue
+		case ']', '}':
+			empty = false
+			continue
+		case ',':
+			n++
+		case '"':
+			i = endOfString(data, i)
+		}
+		if empty { // no longer
+			n++
+			empty = false
+		}
+		if n > maxValues {
+			return true
+		}
+	}
+	return n > maxValues
+}
+
+// endOfString returns where the string ends that begins at a quote.
+func endOfString(data []byte, at int) int {
+	for at++; at < len(data) && data[at] != '"'; at++ {
+		if data[at] == '\\' {
+			at++
+		}
+	}
+	return at
 }
 
 // skip accepts any JSON and keeps nothing of it.

@@ -24,7 +24,8 @@ import (
 // url_parsing, datetime_parsing, date_parsing, time_parsing, recursion_loop,
 // finite_number, json_invalid; and besides: type_mismatch (no one of several
 // types), string_format, unique_items, contains, union_mismatch,
-// union_ambiguous, property_name, not_allowed, duplicate_key, multiple_values.
+// union_ambiguous, property_name, not_allowed, duplicate_key, multiple_values,
+// too_many_values.
 type Validator struct {
 	bodies     map[*contract.Operation]*schema
 	parameters map[*contract.Operation][]parameter
@@ -137,6 +138,10 @@ func (v *Validator) Validate(o *contract.Operation, body []byte) (condition.Cond
 	}
 	if issue, ok := wellFormed(body); !ok {
 		return condition.FormatInvalid, []contract.FieldError{{In: inBody, Message: issue, Code: "json_invalid"}}
+	}
+	if tooMany(body) {
+		issue := "holds more than " + strconv.Itoa(maxValues) + " values"
+		return condition.FormatInvalid, []contract.FieldError{{In: inBody, Message: issue, Code: "too_many_values"}}
 	}
 	value, found := readJSON(body)
 	if len(found) == 0 {
