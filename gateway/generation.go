@@ -5,7 +5,6 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
-	"log/slog"
 	"net/http"
 	"net/url"
 	"os"
@@ -34,6 +33,11 @@ type generation struct {
 	// transports by whether they speak h2c, shared by upstreams.
 	transports map[bool]*http.Transport
 }
+
+// storePatience is how long a decision waits for the store. The stores that
+// there are live in the process: where one of them is slow the whole machine is,
+// and a busy moment must not refuse calls.
+const storePatience = 250 * time.Millisecond
 
 // withOpenAPI puts the contract before the operations of an OpenAPI file.
 func (g *Gateway) withOpenAPI(c *contract.Contract, file string) (*contract.Contract, error) {
@@ -90,7 +94,7 @@ func (g *Gateway) build(s Settings, old *generation) (*generation, error) {
 		return nil, err
 	}
 	if old == nil {
-		n.admission = &admission.Controller{Contract: n.contract, Store: g.config.Store, Clock: g.config.Clock, Logger: g.log}
+		n.admission = &admission.Controller{Contract: n.contract, Store: g.config.Store, Clock: g.config.Clock, Logger: g.log, StoreTimeout: storePatience}
 	} else {
 		n.admission = old.admission.WithContract(n.contract)
 	}
@@ -180,8 +184,8 @@ func (n *generation) guarded(g *Gateway) (err error) {
 	}
 	p := &proxy{
 		guard: n.guard, contract: n.contract, pool: n.pool, hygiene: &n.hygiene, timeout: n.settings.Timeout,
-		log:   slog.NewLogLogger(g.log.Handler(), slog.LevelWarn),
-		strip: n.settings.Credentials == "strip", identify: n.settings.Identity == "on", translate: n.settings.Foreign == "translate",
+		logger: g.log,
+		strip:  n.settings.Credentials == "strip", identify: n.settings.Identity == "on", translate: n.settings.Foreign == "translate",
 	}
 	p.prepare()
 	n.handler = n.guard.Wrap(p)

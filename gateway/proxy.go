@@ -3,7 +3,7 @@ package gateway
 import (
 	"context"
 	"errors"
-	"log"
+	"log/slog"
 	"net/http"
 	"net/http/httputil"
 	"strings"
@@ -23,7 +23,7 @@ type proxy struct {
 	pool     *pool
 	hygiene  *hygiene
 	timeout  time.Duration
-	log      *log.Logger
+	logger   *slog.Logger
 	// strip, identify and translate are settings Credentials, Identity and Foreign.
 	strip, identify, translate bool
 	requestIDKey               string
@@ -33,11 +33,13 @@ type proxy struct {
 
 func (p *proxy) prepare() {
 	p.requestIDKey = http.CanonicalHeaderKey(p.contract.Headers.RequestID.Name)
+	// What breaks is logged here, with the request's id.
+	quiet := slog.NewLogLogger(p.logger.Handler(), slog.LevelDebug)
 	p.exchanges.New = func() any {
 		x := &exchange{proxy: p}
 		x.reverse = httputil.ReverseProxy{
 			Rewrite: x.rewrite, Transport: x, ModifyResponse: x.modify, ErrorHandler: x.fail,
-			BufferPool: &p.buffers, ErrorLog: p.log,
+			BufferPool: &p.buffers, ErrorLog: quiet,
 		}
 		return x
 	}
@@ -51,8 +53,12 @@ type exchange struct {
 	r       *http.Request
 	to      *upstream
 	body    *sentBody
-	// broken is why the upstream's stream ended before its end.
-	broken error
+	// broken is why the upstream's stream ended before its end, cut why another
+	// answer did.
+	broken, cut error
+	// held is room for what rest has read of an answer.
+	held []byte
+	rest restBody
 }
 
 // ServeHTTP implements http.Handler.
@@ -63,7 +69,12 @@ func (p *proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	x, _ := p.exchanges.Get().(*exchange)
 	x.r = r
-	defer x.release()
+	ended := false
+	defer func() {
+		if !ended {
+			x.release()
+		}
+	}()
 	x.reverse.ServeHTTP(w, r)
 	if x.broken != nil {
 		err := failwell.FromCondition(condition.UpstreamUnreachable, x.broken)
@@ -72,7 +83,8 @@ func (p *proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		}
 		p.guard.WriteError(w, r, err)
 	}
-	x.body, x.broken, x.r = nil, nil, nil
+	ended = true
+	x.body, x.broken, x.cut, x.r, x.rest = nil, nil, nil, nil, restBody{}
 	reuse := x.to
 	x.to = nil
 	if reuse != nil {
@@ -86,6 +98,7 @@ var errNoTunnel = errors.New("the target is no path of this service")
 // release serves exchanges that end in a panic, as aborted responses do. They
 // are not reused.
 func (x *exchange) release() {
+	x.tell()
 	if x.to != nil {
 		x.to.active.Add(-1)
 	}
@@ -224,7 +237,7 @@ func (x *exchange) blame(u *upstream, err error) error {
 		if len(x.proxy.pool.members) == 1 {
 			what = "is the only one and still asked, but counts as unready for a while"
 		}
-		x.proxy.log.Printf("upstream %s %s after repeated failures: %v", u.name, what, err)
+		x.proxy.logger.Warn("upstream "+u.name+" "+what+" after repeated failures", "cause", err)
 	}
 	return failwell.FromCondition(condition.UpstreamUnreachable, err)
 }
@@ -265,7 +278,10 @@ func (x *exchange) modify(resp *http.Response) error {
 		if x.proxy.translates(x.r) {
 			return x.translate(resp)
 		}
-		return nil
+		return x.hold(resp)
+	}
+	if err := x.hold(resp); err != nil {
+		return err
 	}
 	x.watch(resp)
 	return nil

@@ -165,7 +165,7 @@ func TestTruncatedBodyIsCutOff(t *testing.T) {
 				return // the connection broke before the head: nobody takes that for an answer
 			}
 			defer resp.Body.Close()
-			if n, err := io.Copy(io.Discard, resp.Body); err == nil {
+			if n, err := io.Copy(io.Discard, resp.Body); err == nil && resp.StatusCode == 200 {
 				t.Errorf("%d bytes were passed on as if they were all", n)
 			}
 		})
