@@ -111,7 +111,7 @@ func (s Source) importOperations(p *parser, c *Contract) {
 		p.fault(at, "load the contract from a file", "openapi: %s cannot be read here", c.OpenAPI)
 		return
 	}
-	data, err := fs.ReadFile(s.Files, path.Clean(c.OpenAPI))
+	data, err := readFrom(s.Files, path.Clean(c.OpenAPI))
 	if err != nil {
 		p.fault(at, "paths are relative to the contract", "openapi: %v", err)
 		return
@@ -138,7 +138,7 @@ func (s Source) importOperations(p *parser, c *Contract) {
 
 // ReadFrom parses the contract in a file of files.
 func ReadFrom(files fs.FS, name string, openapi func(string, []byte) ([]*Operation, error)) (*Contract, error) {
-	data, err := fs.ReadFile(files, name)
+	data, err := readFrom(files, name)
 	if err != nil {
 		return nil, fmt.Errorf("contract: %w", err)
 	}

@@ -14,40 +14,50 @@ type contractLintCmd struct {
 }
 
 type lintJSON struct {
-	OK     bool        `json:"ok"`
+	OK bool `json:"ok"`
+	// Files are in the order of the command line, one for each.
+	Files []lintedJSON `json:"files"`
+	// Faults are those of all files.
 	Faults []faultJSON `json:"faults"`
+}
+
+type lintedJSON struct {
+	File       string `json:"file"`
+	OK         bool   `json:"ok"`
+	Codes      int    `json:"codes"`
+	Envelopes  int    `json:"envelopes"`
+	Operations int    `json:"operations"`
 }
 
 type faultJSON struct {
 	File string `json:"file"`
-	Line int    `json:"line"`
+	Line int    `json:"line"` // 0 when the file as a whole is at fault
 	What string `json:"what"`
 	Hint string `json:"hint,omitempty"`
 }
 
-// Run lists the faults of all files on stdout; finding some is a failure.
+// Run lists the faults of all files on stdout; finding some is a failure. A
+// file that cannot be read is one more, and does not hide what the others have.
 func (x *contractLintCmd) Run(_ context.Context, c *console) error {
-	out := lintJSON{Faults: []faultJSON{}}
+	out := lintJSON{Files: []lintedJSON{}, Faults: []faultJSON{}}
 	faulty := 0
 	for _, file := range x.Files {
 		loaded, err := loadContract(file)
-		faults, isFaults := errors.AsType[contract.Faults](err)
-		switch {
-		case isFaults:
+		if err != nil {
 			faulty++
-			for _, f := range faults {
-				out.Faults = append(out.Faults, faultJSON{f.Pos.File, f.Pos.Line, f.What, f.Hint})
-				if err := x.printf(c, "%s\n", f); err != nil {
-					return err
-				}
-			}
-		case err != nil:
-			return err
-		default:
-			if err := x.printf(c, "%s: ok: %s, %s, %s\n", file,
-				count(len(loaded.Codes), "code"), count(len(loaded.Envelopes), "envelope"), count(len(loaded.Operations), "operation")); err != nil {
+			out.Files = append(out.Files, lintedJSON{File: file})
+			faults, err := x.faulty(c, file, err)
+			if err != nil {
 				return err
 			}
+			out.Faults = append(out.Faults, faults...)
+			continue
+		}
+		linted := lintedJSON{file, true, len(loaded.Codes), len(loaded.Envelopes), len(loaded.Operations)}
+		out.Files = append(out.Files, linted)
+		if err := x.printf(c, "%s: ok: %s, %s, %s\n", file,
+			count(linted.Codes, "code"), count(linted.Envelopes, "envelope"), count(linted.Operations, "operation")); err != nil {
+			return err
 		}
 	}
 	out.OK = faulty == 0
@@ -57,9 +67,32 @@ func (x *contractLintCmd) Run(_ context.Context, c *console) error {
 		}
 	}
 	if faulty > 0 {
-		return fmt.Errorf("%s in %d of %d contracts", count(len(out.Faults), "fault"), faulty, len(x.Files))
+		return fmt.Errorf("%s in %d of %s", count(len(out.Faults), "fault"), faulty, count(len(x.Files), "contract"))
 	}
 	return nil
+}
+
+// faulty tells why a file could not be loaded.
+func (x *contractLintCmd) faulty(c *console, file string, why error) ([]faultJSON, error) {
+	faults, ok := errors.AsType[contract.Faults](why)
+	if !ok {
+		if !x.JSON {
+			c.complain(why)
+		}
+		f := faultJSON{File: file, What: why.Error()}
+		if h, ok := errors.AsType[*hintError](why); ok {
+			f.Hint = h.hint
+		}
+		return []faultJSON{f}, nil
+	}
+	list := make([]faultJSON, 0, len(faults))
+	for _, f := range faults {
+		list = append(list, faultJSON{f.Pos.File, f.Pos.Line, f.What, f.Hint})
+		if err := x.printf(c, "%s\n", f); err != nil {
+			return nil, err
+		}
+	}
+	return list, nil
 }
 
 func (x *contractLintCmd) printf(c *console, format string, args ...any) error {

@@ -20,12 +20,12 @@ func loadContract(nameOrFile string) (*contract.Contract, error) {
 	if slices.Contains(builtin.Names(), nameOrFile) {
 		return builtin.Get(nameOrFile)
 	}
-	data, err := os.ReadFile(nameOrFile)
+	data, err := readFile("contract", nameOrFile)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, noContract(nameOrFile)
 	}
 	if err != nil {
-		return nil, hinted(fmt.Errorf("contract: %w", err), "check the path and its permissions")
+		return nil, err
 	}
 	dir := filepath.Dir(nameOrFile)
 	return contract.Source{
@@ -38,11 +38,31 @@ func loadContract(nameOrFile string) (*contract.Contract, error) {
 
 // loadOperations reads an OpenAPI file.
 func loadOperations(file string) ([]*contract.Operation, error) {
-	data, err := os.ReadFile(file)
+	data, err := readFile("openapi", file)
 	if err != nil {
-		return nil, hinted(fmt.Errorf("openapi: %w", err), "check the path and its permissions")
+		return nil, err
 	}
 	return openapi.Import(file, data)
+}
+
+// readFile reads a contract or an OpenAPI document, up to the length that those
+// may have.
+func readFile(what, name string) ([]byte, error) {
+	file, err := os.Open(name)
+	if err != nil {
+		return nil, hinted(fmt.Errorf("%s: %w", what, err), "check the path and its permissions")
+	}
+	defer func() { _ = file.Close() }() // nothing was written
+	data, err := contract.ReadFile(file)
+	switch {
+	case errors.Is(err, contract.ErrDirectory):
+		return nil, hinted(fmt.Errorf("%s: %s is a directory", what, name), "name a file in it")
+	case errors.Is(err, contract.ErrDevice):
+		return nil, hinted(fmt.Errorf("%s: %s is a device", what, name), "name a file, or pipe it in as /dev/stdin")
+	case err != nil:
+		return nil, hinted(fmt.Errorf("%s: %s: %w", what, name, err), "check the path and its permissions")
+	}
+	return data, nil
 }
 
 func noContract(name string) error {
