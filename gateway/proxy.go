@@ -72,7 +72,7 @@ func (p *proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	ended := false
 	defer func() {
 		if !ended {
-			x.release()
+			x.release() //nolint:contextcheck // it takes the request's
 		}
 	}()
 	x.reverse.ServeHTTP(w, r)
@@ -112,13 +112,11 @@ func (x *exchange) rewrite(pr *httputil.ProxyRequest) {
 	// The server fills in the values of trailers when the body has been read.
 	out.Trailer = pr.In.Trailer
 	key, account := failwell.Caller(pr.In.Context())
-	if key != nil {
-		if p.strip {
-			p.stripCredentials(out)
-		}
-		if p.identify {
-			out.Header[headerKeyID] = []string{key.ID}
-		}
+	if p.strip {
+		p.stripCredentials(out, key != nil)
+	}
+	if key != nil && p.identify {
+		out.Header[headerKeyID] = []string{key.ID}
 	}
 	if account != nil && p.identify {
 		out.Header[headerAccount] = []string{account.ID}
@@ -152,37 +150,6 @@ func unsafeToRepeat(r *http.Request) bool {
 		return false
 	}
 	return r.Header["Idempotency-Key"] != nil || r.Header["X-Idempotency-Key"] != nil
-}
-
-// stripCredentials keeps the key that the gateway has checked to itself: an
-// upstream cannot leak or log what it never saw.
-func (p *proxy) stripCredentials(out *http.Request) {
-	for i := range p.contract.Auth.Schemes {
-		scheme := &p.contract.Auth.Schemes[i]
-		if scheme.In == "query" {
-			out.URL.RawQuery = withoutParam(out.URL.RawQuery, scheme.Name)
-			continue
-		}
-		name := http.CanonicalHeaderKey(scheme.Name)
-		if v := out.Header[name]; len(v) == 1 && (len(v[0]) < len(scheme.Prefix) || !strings.EqualFold(v[0][:len(scheme.Prefix)], scheme.Prefix)) {
-			continue // something else stands there, for example the upstream's own scheme
-		}
-		delete(out.Header, name)
-	}
-}
-
-// withoutParam removes a query parameter and leaves the others as they were written.
-func withoutParam(query, name string) string {
-	if !strings.Contains(query, name) {
-		return query
-	}
-	var kept []string
-	for pair := range strings.SplitSeq(query, "&") {
-		if key, _, _ := strings.Cut(pair, "="); key != name {
-			kept = append(kept, pair)
-		}
-	}
-	return strings.Join(kept, "&")
 }
 
 // RoundTrip implements http.RoundTripper for the exchange's ReverseProxy: it

@@ -66,7 +66,9 @@ type Settings struct {
 	// translation gets it either way.
 	Foreign string `env:"FAILWELL_FOREIGN" help:"Upstreams' errors in another shape: pass or translate (pass)." name:"foreign" placeholder:"HOW" yaml:"foreign"`
 	// Credentials is "strip" (default) or "pass": whether the upstream sees the
-	// key that the gateway has checked.
+	// key that the gateway has checked. At public operations, where none is
+	// checked, "strip" removes what begins as the contract's keys do and passes
+	// other credentials, which may be the upstream's own.
 	Credentials string `env:"FAILWELL_CREDENTIALS" help:"Whether upstreams see the caller's key: strip or pass (strip)." name:"credentials" placeholder:"HOW" yaml:"credentials"`
 	// Identity is "on" (default) or "off": whether the upstream is told account,
 	// key id and plan in X-Failwell-* headers.
