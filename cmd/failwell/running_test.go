@@ -10,11 +10,14 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"strings"
 	"sync"
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/failwell/failwell/gateway"
 )
 
 // session is a command that runs until the test ends it.
@@ -232,6 +235,13 @@ func TestServeKeysAndReload(t *testing.T) {
 	if status, body := get(t, s.url("url")+"/x", secret); status != 200 || body != "first" {
 		t.Errorf("after a bad reload: %d %s", status, body)
 	}
+	admin, err := gateway.OpenAdmin(s.url("admin"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if status, err := admin.Status(t.Context()); err != nil || status.Reload == nil || !strings.Contains(strings.Join(status.Reload.Faults, "\n"), "upstraem") {
+		t.Errorf("the admin API does not show the refusal: %+v, %v", status.Reload, err)
+	}
 	write("contract: " + spec + "\nupstream: " + second.URL + "\nlisten: 127.0.0.1:0\nadmin: 127.0.0.1:0\n")
 	hangup()
 	s.log.await(t, "reloaded")
@@ -254,5 +264,29 @@ func TestExplainIsBounded(t *testing.T) {
 	}
 	if !strings.HasPrefix(stdout, `{"condition":null,`) {
 		t.Errorf("got %s", stdout)
+	}
+}
+
+func TestServeSaysThatAdminIsOff(t *testing.T) {
+	t.Setenv("XDG_RUNTIME_DIR", t.TempDir())
+	s := start(t, nil, "serve", "--contract", "problem", "--upstream", "http://127.0.0.1:1", "--listen", "127.0.0.1:0", "--admin", "off", "--store", "memory:")
+	s.log.await(t, "serving on "+s.url("url")+", admin is off\n")
+}
+
+// The collector runs less often, and what memory there is stays the user's word.
+func TestServeSetsNoMemoryLimit(t *testing.T) {
+	const limit = 3 << 30
+	defer debug.SetMemoryLimit(debug.SetMemoryLimit(limit))
+	percent := debug.SetGCPercent(100)
+	defer debug.SetGCPercent(percent)
+	for gogc, want := range map[string]int{"": 400, "100": 100} {
+		debug.SetGCPercent(100)
+		tuneCollector(func(name string) string { return map[string]string{"GOGC": gogc}[name] })
+		if got := debug.SetGCPercent(100); got != want {
+			t.Errorf("GOGC=%q: %d percent, want %d", gogc, got, want)
+		}
+		if got := debug.SetMemoryLimit(-1); got != limit {
+			t.Errorf("GOGC=%q: a memory limit of %d bytes, it was %d", gogc, got, int64(limit))
+		}
 	}
 }

@@ -76,7 +76,7 @@ func (x *serveCmd) serve(ctx context.Context, c *console, g *gateway.Gateway) er
 			}
 		}
 	}()
-	c.notef("serving on %s, admin on %s", g.URL(), cmp.Or(adminURL(g), "no address"))
+	c.notef("serving on %s, %s", g.URL(), adminNote(g))
 	if err := g.Run(ctx); err != nil {
 		return fmt.Errorf("gateway: %w", err)
 	}
@@ -88,6 +88,13 @@ func adminURL(g *gateway.Gateway) string {
 		return ""
 	}
 	return "http://" + g.AdminAddr()
+}
+
+func adminNote(g *gateway.Gateway) string {
+	if url := adminURL(g); url != "" {
+		return "admin on " + url
+	}
+	return "admin is off"
 }
 
 func listenFault(err error) error {
@@ -126,21 +133,19 @@ func (x *serveCmd) settings(getenv func(string) string) (gateway.Settings, error
 	return settings, nil
 }
 
-// tuneCollector trades memory for time, unless GOGC or GOMEMLIMIT say otherwise.
-// What a gateway keeps is a few megabytes and what a request needs is gone with
-// it, so at the default of 100 the collector runs after every few megabytes of
+// tuneCollector trades memory for time, unless GOGC says otherwise. What a
+// gateway keeps is a few megabytes and what a request needs is gone with it, so
+// at the default of 100 the collector runs after every few megabytes of
 // requests only to find the same things again. At 400 it runs a quarter as
 // often: 50 instead of 54 µs of CPU per request with key and limit, for 66
 // instead of 45 MB (medians of five rounds, 64 connections, two cores); 800
-// gains 2 µs more for another 30 MB. Beyond the soft limit it goes back to
-// running as often as it must, so that a live heap that has grown (a million
-// cached keys are 0.5 GB) is not multiplied as well.
+// gains 2 µs more for another 30 MB. A live heap that has grown (a million
+// cached keys are 0.5 GB) is multiplied as well. There is no limit of our own
+// against that: near one the collector does little else than run. GOMEMLIMIT
+// sets one, for those who know what the machine has.
 func tuneCollector(getenv func(string) string) {
 	if getenv("GOGC") == "" {
 		debug.SetGCPercent(400)
-	}
-	if getenv("GOMEMLIMIT") == "" {
-		debug.SetMemoryLimit(1 << 30)
 	}
 }
 
