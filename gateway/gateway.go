@@ -122,7 +122,13 @@ func (g *Gateway) Listen(ctx context.Context) error {
 		}
 		g.private = private
 	}
-	g.public = public
+	var told time.Time // connections are taken up one after the other
+	g.public = bound(public, s.MaxConnections, func() {
+		if now := time.Now(); now.Sub(told) > time.Minute {
+			told = now
+			g.log.Warn("no more connections are taken up until one ends", "max_connections", s.MaxConnections)
+		}
+	})
 	return nil
 }
 

@@ -156,3 +156,28 @@ func TestExpectedBodiesAreAskedFor(t *testing.T) {
 		}
 	}
 }
+
+// TestConnectionsMakeRoom has room for one connection only: each way in which
+// one ends has to make room for the next.
+func TestConnectionsMakeRoom(t *testing.T) {
+	t.Parallel()
+	up := upstream(t, func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "fine") })
+	g := start(t, gateway.Settings{Upstreams: []string{up}, Contract: guarded, MaxConnections: 1})
+	for _, request := range []string{
+		"GET /open HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n",
+		"GET /open HTTP/1.0\r\n\r\n",
+		"nonsense\r\n\r\n",
+		"POST /up HTTP/1.1\r\nHost: x\r\nContent-Length: 20\r\n\r\n",
+		"POST /up HTTP/1.1\r\nHost: x\r\nContent-Length: 2000000\r\n\r\n",
+		"GET /open HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n",
+	} {
+		if answer := g.raw(request); !strings.HasPrefix(answer, "HTTP/1.") {
+			t.Errorf("%q: %q", request, answer)
+		}
+	}
+	s := g.settings
+	s.MaxConnections = 2
+	if err := g.Reload(s); err == nil || !strings.Contains(err.Error(), "max_connections cannot change") {
+		t.Errorf("reload: %v", err)
+	}
+}

@@ -70,9 +70,9 @@ func (p *proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	x, _ := p.exchanges.Get().(*exchange)
 	x.r = r
 	ended := false
-	defer func() {
+	defer func() { //nolint:contextcheck // release takes the request's
 		if !ended {
-			x.release() //nolint:contextcheck // it takes the request's
+			x.release()
 		}
 	}()
 	x.reverse.ServeHTTP(w, r)

@@ -58,6 +58,7 @@ func (s Settings) fixed(next Settings) error {
 		{"store", s.Store == next.Store},
 		{"idle_timeout", s.IdleTimeout == next.IdleTimeout},
 		{"header_timeout", s.HeaderTimeout == next.HeaderTimeout},
+		{"max_connections", s.MaxConnections == next.MaxConnections},
 		{"max_header", s.MaxHeader == next.MaxHeader},
 		{"tls_cert and tls_key as a whole", (s.TLSCert == "") == (next.TLSCert == "")},
 	} {

@@ -58,6 +58,10 @@ type Settings struct {
 	MaxBody Bytes `env:"FAILWELL_MAX_BODY" help:"Largest request body (10MiB)." name:"max-body" placeholder:"BYTES" yaml:"max_body"`
 	// MaxHeader bounds the head of a request. Default 64 KiB.
 	MaxHeader Bytes `env:"FAILWELL_MAX_HEADER" help:"Largest request head (64KiB)." name:"max-header" placeholder:"BYTES" yaml:"max_header"`
+	// MaxConnections bounds callers' connections; more wait until one ends, in the
+	// system's queue. One whose head is on its way takes up to three times
+	// MaxHeader: all of them at most 3.7 GiB with both defaults. Default 20000.
+	MaxConnections int `env:"FAILWELL_MAX_CONNECTIONS" help:"Most open connections of callers; more have to wait (20000)." name:"max-connections" placeholder:"COUNT" yaml:"max_connections"`
 	// TrustedProxies are addresses or CIDR ranges whose X-Forwarded-* and
 	// Forwarded headers are believed. Default none: they are dropped.
 	TrustedProxies []string `env:"FAILWELL_TRUSTED_PROXIES" help:"Addresses or ranges whose forwarding headers are believed." name:"trusted-proxies" placeholder:"CIDR" yaml:"trusted_proxies"`
@@ -91,6 +95,7 @@ func (s Settings) withDefaults() Settings {
 	s.HeaderTimeout = cmp.Or(s.HeaderTimeout, 10*time.Second)
 	s.MaxBody = cmp.Or(s.MaxBody, 10<<20)
 	s.MaxHeader = cmp.Or(s.MaxHeader, 64<<10)
+	s.MaxConnections = cmp.Or(s.MaxConnections, 20_000)
 	s.Credentials = cmp.Or(s.Credentials, "strip")
 	s.Foreign = cmp.Or(s.Foreign, "pass")
 	s.Identity = cmp.Or(s.Identity, "on")
@@ -150,6 +155,9 @@ func (s Settings) Check() error {
 	}
 	if s.MaxHeader < 8<<10 {
 		wrong("max_header cannot be below 8KiB, requests of browsers would not fit")
+	}
+	if s.MaxConnections < 0 {
+		wrong("max_connections cannot be negative")
 	}
 	if err := s.checkAdmin(); err != nil {
 		faults = append(faults, err)

@@ -8,6 +8,7 @@ import (
 	"io"
 	"reflect"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -132,6 +133,12 @@ func setField(field reflect.Value, values []string) error {
 			return fmt.Errorf("%q is no duration, write for example 30s", value)
 		}
 		*into = d
+	case *int:
+		n, err := strconv.Atoi(value)
+		if err != nil {
+			return fmt.Errorf("%q is no number, write for example 20000", value)
+		}
+		*into = n
 	case *string:
 		*into = value
 	default:

@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -24,6 +25,8 @@ func sample(t *testing.T, field reflect.StructField, n int) (string, reflect.Val
 		return s, reflect.ValueOf([]string{s})
 	case reflect.TypeFor[time.Duration]():
 		return fmt.Sprintf("%ds", n+1), reflect.ValueOf(time.Duration(n+1) * time.Second)
+	case reflect.TypeFor[int]():
+		return strconv.Itoa(n + 1), reflect.ValueOf(n + 1)
 	case reflect.TypeFor[gateway.Bytes]():
 		return fmt.Sprintf("%dKiB", n+1), reflect.ValueOf(gateway.Bytes(n+1) << 10)
 	}
@@ -95,6 +98,7 @@ func TestSettingsFile(t *testing.T) {
 		"colour: red\n":                      `there is no setting "colour", there are access_log, admin,`,
 		"timeout: fast\n":                    `gateway.yaml:1: timeout: "fast" is no duration, write for example 30s`,
 		"\nmax_body: much\n":                 `gateway.yaml:2: max_body: "much" is no size`,
+		"max_connections: many\n":            `gateway.yaml:1: max_connections: "many" is no number, write for example 20000`,
 		"listen: [a, b]\n":                   "gateway.yaml:1: listen takes one value",
 		"upstream: {a: b}\n":                 "gateway.yaml:1: upstream takes a list of values",
 		"listen: a\nlisten: b\n":             "gateway.yaml:2: listen is set twice",
@@ -132,6 +136,7 @@ func TestSettingsAreChecked(t *testing.T) {
 		"log level":      {func(s *gateway.Settings) { s.LogLevel = "loud" }, "choose one of debug, info, warn, error"},
 		"trusted proxy":  {func(s *gateway.Settings) { s.TrustedProxies = []string{"my-proxy"} }, "neither an address nor a range"},
 		"negative":       {func(s *gateway.Settings) { s.Timeout = -1 }, "timeout cannot be negative"},
+		"no connections": {func(s *gateway.Settings) { s.MaxConnections = -1 }, "max_connections cannot be negative"},
 		"small head":     {func(s *gateway.Settings) { s.MaxHeader = 100 }, "max_header cannot be below"},
 		"admin nonsense": {func(s *gateway.Settings) { s.Admin = "here" }, "is no address"},
 	} {
