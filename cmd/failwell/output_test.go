@@ -5,6 +5,9 @@ import (
 	"os"
 	"strings"
 	"testing"
+	"time"
+
+	"github.com/failwell/failwell/contract"
 )
 
 func TestColoursAreForTerminalsOnly(t *testing.T) {
@@ -64,5 +67,18 @@ func TestTablesKeepTheirColumns(t *testing.T) {
 	want := "things\n  A     B\n  é     one\n  long  " + strings.TrimSpace(strings.Repeat("two ", 23)) + "\n        " + strings.TrimSpace(strings.Repeat("two ", 7)) + "\n"
 	if out.String() != want {
 		t.Errorf("got\n%s\nwant\n%s", out.String(), want)
+	}
+}
+
+// One second is one second, not one seconds, in a first contract too.
+func TestTheStarterReadsWellWithOneSecond(t *testing.T) {
+	t.Parallel()
+	c, err := contract.Parse("starter.yaml", []byte(starter))
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := contract.Failure{Code: c.MustCode("rate_limited"), RetryAfter: time.Second, HasRetryAfter: true}
+	if got, want := c.MessageOf(&f), "Too many requests. Retry after 1 s."; got != want {
+		t.Errorf("got %q, want %q", got, want)
 	}
 }
