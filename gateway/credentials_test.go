@@ -85,3 +85,30 @@ func TestEscapedNameOfTheKey(t *testing.T) {
 		t.Errorf("got %d %s", resp.StatusCode, body)
 	}
 }
+
+// TestPreflightsReachTheUpstream: browsers send no key when they ask whether
+// they may call, and the service behind knows the answer.
+func TestPreflightsReachTheUpstream(t *testing.T) {
+	t.Parallel()
+	up := upstream(t, func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Access-Control-Allow-Methods", r.Method+" asked")
+		w.WriteHeader(http.StatusNoContent)
+	})
+	g := start(t, gateway.Settings{Contract: keyed, Upstreams: []string{up}})
+	for name, x := range map[string]struct {
+		path   string
+		header []string
+		status int
+	}{
+		"asked":            {"/item", []string{"Origin", "https://app.example", "Access-Control-Request-Method", "POST"}, 204},
+		"no such path":     {"/nothing", []string{"Origin", "https://app.example", "Access-Control-Request-Method", "POST"}, 404},
+		"no such method":   {"/item", []string{"Origin", "https://app.example", "Access-Control-Request-Method", "DELETE"}, 405},
+		"no question":      {"/item", []string{"Origin", "https://app.example"}, 405},
+		"nobody's browser": {"/item", []string{"Access-Control-Request-Method", "POST"}, 405},
+	} {
+		resp, body := g.do(g.request(http.MethodOptions, x.path, nil, x.header...))
+		if resp.StatusCode != x.status || (resp.Header.Get("Access-Control-Allow-Methods") == "OPTIONS asked") != (x.status == 204) {
+			t.Errorf("%s: got %d %q", name, resp.StatusCode, body)
+		}
+	}
+}
