@@ -179,14 +179,16 @@ func (c *Contract) identify(m *match, e *Envelope, r Response) *Code {
 }
 
 // likeness tells how well a code explains a match; fits is false when it cannot.
+// What identifies weighs most: the code as sent, then the status, then the
+// category, then envelope and title.
 func (c *Code) likeness(m *match, e *Envelope, status int) (score int, fits bool) {
 	if m.coded {
 		score = 16
 		if m.numeric != c.Numeric && e.body != nil {
 			score = 8
 		}
-	} else if c.Envelope != e || c.Wire != "" && e.Carries("code") && !m.optionalCode(e) {
-		return 0, false
+	} else if c.Envelope != e || c.Wire != "" && e.Carries("code") {
+		return 0, false // without a code on the wire only codes that are not sent fit
 	}
 	if e.Carries("type") && m.typ != "" && c.Type != "" {
 		if m.typ != c.Type {
@@ -213,9 +215,6 @@ func (c *Code) likeness(m *match, e *Envelope, status int) (score int, fits bool
 	}
 	return score + 1, true
 }
-
-// optionalCode: without a code on the wire, only codes that are not sent fit.
-func (m *match) optionalCode(*Envelope) bool { return false }
 
 // interpret settles what the slots held, now that the code is known.
 func (c *Contract) interpret(m *match, code *Code, r Response, now time.Time) Failure {
