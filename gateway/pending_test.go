@@ -2,6 +2,7 @@ package gateway_test
 
 import (
 	"bufio"
+	"crypto/tls"
 	"fmt"
 	"io"
 	"net"
@@ -179,5 +180,25 @@ func TestConnectionsMakeRoom(t *testing.T) {
 	s.MaxConnections = 2
 	if err := g.Reload(s); err == nil || !strings.Contains(err.Error(), "max_connections cannot change") {
 		t.Errorf("reload: %v", err)
+	}
+}
+
+// TestRefusedBeforeTheBodyOverTLS is the same on the other kind of connection.
+func TestRefusedBeforeTheBodyOverTLS(t *testing.T) {
+	t.Parallel()
+	cert, key := certificate(t)
+	g := start(t, gateway.Settings{Contract: guarded, Upstreams: []string{upstream(t, mirror)}, TLSCert: cert, TLSKey: key})
+	conn, err := tls.Dial("tcp", g.Addr(), &tls.Config{InsecureSkipVerify: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	if err := conn.SetDeadline(time.Now().Add(10 * time.Second)); err != nil {
+		t.Fatal(err)
+	}
+	io.WriteString(conn, "POST /up HTTP/1.1\r\nHost: x\r\nContent-Length: 20\r\n\r\nhello")
+	answer, err := io.ReadAll(conn)
+	if err != nil || !strings.HasPrefix(string(answer), "HTTP/1.1 401 ") {
+		t.Errorf("got %q, %v", answer, err)
 	}
 }
