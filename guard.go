@@ -186,12 +186,20 @@ func (g *Guard) Wrap(next http.Handler) http.Handler {
 		x.id = requestID(&s.contract.Headers.RequestID, r.Header[s.requestIDKey])
 		r.Header[s.requestIDKey] = []string{x.id} // so that a proxy passes it on
 		defer g.finish(x, r)
-		body, ok := g.admit(x, r)
+		limit, ok := g.admit(x, r)
 		if !ok {
 			return
 		}
-		// Only what gets in needs a context, which copies the request.
+		// Only what gets in needs a context, which copies the request; net/http
+		// keeps its own, by whose body it knows what is still to be read.
 		r = r.WithContext(context.WithValue(r.Context(), exchangeKey{}, x))
+		if limit >= 0 && r.Body != nil && r.Body != http.NoBody {
+			r.Body = http.MaxBytesReader(x.w, r.Body, limit)
+		}
+		body, ok := g.validate(x, r)
+		if !ok {
+			return
+		}
 		if body != nil {
 			r.Body, r.ContentLength = body, int64(body.Len())
 			r.TransferEncoding = nil

@@ -15,37 +15,28 @@ import (
 	"github.com/failwell/failwell/contract/condition"
 )
 
-// admit decides about a request in the order of docs/design.md, "the order of
-// decisions". It answers refused requests itself. body replaces the request's
-// body where it had to be read to be checked.
-func (g *Guard) admit(x *exchange, r *http.Request) (body *readBody, ok bool) {
+// admit decides about a request in the order of docs/design.md, up to its body.
+// It answers refused requests itself. limit bounds the body of an admitted one;
+// a negative value is no bound.
+func (g *Guard) admit(x *exchange, r *http.Request) (limit int64, ok bool) {
 	s := g.state
 	if preflight(r) && (s.routes == nil || s.routes.has(r.Header.Get("Access-Control-Request-Method"), r.URL)) {
-		return nil, true
+		return 0, true
 	}
 	if s.routes != nil {
 		o, allow := s.routes.find(r.Method, r.URL)
 		if o == nil {
 			g.refuseRoute(x, r, allow)
-			return nil, false
+			return 0, false
 		}
 		x.operation = o
 	}
-	limit := g.maxBody(x.operation)
+	limit = g.maxBody(x.operation)
 	if limit >= 0 && r.ContentLength > limit {
 		g.fail(x, r, tooLarge(limit, nil).With("actual_bytes", r.ContentLength))
-		return nil, false
+		return 0, false
 	}
-	if g.Admission != nil && !g.admitCaller(x, r) {
-		return nil, false
-	}
-	if limit >= 0 && r.Body != nil && r.Body != http.NoBody {
-		r.Body = http.MaxBytesReader(x.w, r.Body, limit)
-	}
-	if x.operation == nil {
-		return nil, true
-	}
-	return g.validate(x, r)
+	return limit, g.Admission == nil || g.admitCaller(x, r)
 }
 
 // preflight recognises the question that a browser asks before it calls
@@ -175,9 +166,13 @@ type readBody struct{ *bytes.Reader }
 // Close implements io.Closer; there is nothing left to close.
 func (readBody) Close() error { return nil }
 
-// validate checks media type, parameters and body against the operation.
-func (g *Guard) validate(x *exchange, r *http.Request) (*readBody, bool) {
+// validate checks media type, parameters and body against the operation. body
+// replaces the request's where it had to be read to be checked.
+func (g *Guard) validate(x *exchange, r *http.Request) (body *readBody, ok bool) {
 	o, v := x.operation, g.state.validator
+	if o == nil {
+		return nil, true
+	}
 	hasBody := r.ContentLength != 0 && r.Body != nil && r.Body != http.NoBody
 	if hasBody && !acceptable(o, r.Header) {
 		supported := o.MediaTypes

@@ -1,11 +1,13 @@
 package failwell_test
 
 import (
+	"bufio"
 	"bytes"
 	"encoding/json"
 	"fmt"
 	"io"
 	"log/slog"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -182,5 +184,31 @@ func TestGuardBoundsCheckedBodies(t *testing.T) {
 	}
 	if resp, _, _ := guarded(t, g, http.NotFoundHandler(), request("PUT", "/notes/1", body)); resp.StatusCode != 404 {
 		t.Errorf("a body that is not checked: %d", resp.StatusCode)
+	}
+}
+
+// Who asks before sending a body gets the refusal, and never sends it.
+func TestGuardRefusesBeforeTheBody(t *testing.T) {
+	g := newGuard(t)
+	server := httptest.NewServer(g.Wrap(http.NotFoundHandler()))
+	defer server.Close()
+	for head, want := range map[string]string{
+		"POST /notes HTTP/1.1\r\nContent-Type: text/plain\r\nContent-Length: 20": "HTTP/1.1 415 ",
+		"POST /nothing HTTP/1.1\r\nContent-Length: 20":                           "HTTP/1.1 404 ",
+		"POST /notes HTTP/1.1\r\nContent-Length: 2000":                           "HTTP/1.1 413 ",
+	} {
+		conn, err := net.Dial("tcp", server.Listener.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := conn.SetDeadline(time.Now().Add(10 * time.Second)); err != nil {
+			t.Fatal(err)
+		}
+		fmt.Fprintf(conn, "%s\r\nHost: x\r\nExpect: 100-continue\r\n\r\n", head)
+		line, err := bufio.NewReader(conn).ReadString('\n')
+		if err != nil || !strings.HasPrefix(line, want) {
+			t.Errorf("%q: %q, %v", head, line, err)
+		}
+		_ = conn.Close()
 	}
 }
