@@ -279,6 +279,7 @@ func (x *exchange) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	if x.over {
 		return nil, nil, errOver
 	}
+	x.decorate(x.w.Header(), http.StatusSwitchingProtocols) // for who answers from the header map, as a proxy does
 	conn, rw, err := http.NewResponseController(x.w).Hijack()
 	if err == nil {
 		x.started, x.status = true, http.StatusSwitchingProtocols

@@ -238,7 +238,11 @@ func (x *exchange) left() bool {
 // modify looks at a response before it is passed on.
 func (x *exchange) modify(resp *http.Response) error {
 	if resp.StatusCode == http.StatusSwitchingProtocols {
-		resp.Header[x.proxy.requestIDKey] = []string{failwell.RequestID(x.r.Context())}
+		// The guard has its word on these; the proxy would put both.
+		h := &x.proxy.contract.Headers
+		for _, name := range []string{h.RequestID.Name, h.ProcessTime.Name, h.RateLimit.Limit, h.RateLimit.Remaining, h.RateLimit.Reset, "RateLimit", "RateLimit-Policy"} {
+			resp.Header.Del(name)
+		}
 		return nil
 	}
 	if resp.StatusCode >= 400 {

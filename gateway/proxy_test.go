@@ -370,7 +370,7 @@ func TestWebSocketUpgrade(t *testing.T) {
 			return
 		}
 		defer conn.Close()
-		io.WriteString(conn, "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n")
+		io.WriteString(conn, "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nX-Request-Id: theirs\r\nX-Process-Time: theirs\r\n\r\n")
 		io.Copy(conn, rw)
 	})
 	conn, err := net.Dial("tcp", g.Addr())
@@ -382,8 +382,13 @@ func TestWebSocketUpgrade(t *testing.T) {
 	io.WriteString(conn, "GET /ws HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n")
 	reader := bufio.NewReader(conn)
 	resp, err := http.ReadResponse(reader, nil)
-	if err != nil || resp.StatusCode != http.StatusSwitchingProtocols || resp.Header.Get("X-Request-Id") == "" {
+	if err != nil || resp.StatusCode != http.StatusSwitchingProtocols {
 		t.Fatalf("%v %v", resp, err)
+	}
+	for _, name := range []string{"X-Request-Id", "X-Process-Time"} {
+		if got := resp.Header[name]; len(got) != 1 || got[0] == "theirs" {
+			t.Errorf("%s: %q", name, got)
+		}
 	}
 	for _, word := range []string{"hello", "HTTP/1.1 400 Bad Request\r\nlooks like an answer"} {
 		io.WriteString(conn, word)
