@@ -240,7 +240,8 @@ func (x *exchange) modify(resp *http.Response) error {
 	if resp.StatusCode == http.StatusSwitchingProtocols {
 		// The guard has its word on these; the proxy would put both.
 		h := &x.proxy.contract.Headers
-		for _, name := range []string{h.RequestID.Name, h.ProcessTime.Name, h.RateLimit.Limit, h.RateLimit.Remaining, h.RateLimit.Reset, "RateLimit", "RateLimit-Policy"} {
+		limit := &h.RateLimit
+		for _, name := range []string{h.RequestID.Name, h.ProcessTime.Name, limit.Limit, limit.Remaining, limit.Reset, "RateLimit", "RateLimit-Policy"} {
 			resp.Header.Del(name)
 		}
 		return nil
