@@ -107,7 +107,7 @@ func (p *parser) checkDistinct(c *Contract) {
 			mark = append(mark, "title="+code.Title)
 		}
 		look := strings.Join(mark, " ")
-		if !carriesIdentity(e) {
+		if !e.Carries("code") {
 			look = e.Name + " " + look
 		}
 		if first, dup := seen[look]; dup {
@@ -117,8 +117,6 @@ func (p *parser) checkDistinct(c *Contract) {
 		seen[look] = code
 	}
 }
-
-func carriesIdentity(e *Envelope) bool { return e.Carries("code") }
 
 // resolved is the code and the status that stand for a condition.
 type resolved struct {
