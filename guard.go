@@ -89,6 +89,7 @@ type guardState struct {
 	requestIDKey   string
 	processTimeKey string
 	retryAfterKey  string
+	idempotencyKey string
 	rateKeys       rateKeys
 	logger         *slog.Logger
 	buffers        sync.Pool
@@ -115,8 +116,9 @@ func (g *Guard) prepare() *guardState {
 		}
 		s := &guardState{
 			contract: g.Contract, validator: validator, logger: g.Logger,
-			requestIDKey:  http.CanonicalHeaderKey(g.Contract.Headers.RequestID.Name),
-			retryAfterKey: http.CanonicalHeaderKey(g.Contract.Headers.RetryAfter.Name),
+			requestIDKey:   http.CanonicalHeaderKey(g.Contract.Headers.RequestID.Name),
+			retryAfterKey:  http.CanonicalHeaderKey(g.Contract.Headers.RetryAfter.Name),
+			idempotencyKey: http.CanonicalHeaderKey(g.Contract.Idempotency.Header),
 		}
 		s.processTimeKey = http.CanonicalHeaderKey(g.Contract.Headers.ProcessTime.Name)
 		rate := &g.Contract.Headers.RateLimit

@@ -74,10 +74,16 @@ func (g *Guard) refuseRoute(x *exchange, r *http.Request, allow string) {
 }
 
 func (g *Guard) admitCaller(x *exchange, r *http.Request) bool {
-	call := admission.Call{Operation: x.operation, Source: g.source(r)}
+	call := &x.call
+	*call = admission.Call{
+		Operation: x.operation, Source: g.source(r), RequestID: x.id, Method: r.Method, Path: r.URL.EscapedPath(), Size: r.ContentLength,
+	}
+	if g.state.idempotencyKey != "" {
+		call.IdempotencyKeys = r.Header[g.state.idempotencyKey]
+	}
 	call.Credential, call.Misplaced = g.state.credential(r)
 	x.credential = call.Credential
-	g.Admission.Admit(r.Context(), &call, &x.verdict)
+	g.Admission.Admit(r.Context(), call, &x.verdict)
 	if x.verdict.Admitted {
 		return true
 	}

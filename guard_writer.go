@@ -24,6 +24,7 @@ type exchange struct {
 	guard      *Guard
 	w          http.ResponseWriter
 	operation  *contract.Operation
+	call       admission.Call
 	verdict    admission.Verdict
 	id         string
 	start      time.Time

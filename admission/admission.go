@@ -25,6 +25,18 @@ type Call struct {
 	// Source identifies where the call comes from (an address without a port);
 	// failing authentication is throttled per source. "" is never throttled.
 	Source string
+	// Caller tells callers of one key apart who are refused together; see
+	// meter.Taking. 0 when nobody knows.
+	Caller uint32
+	// RequestID names what the call holds while it runs, and is what a replay of
+	// its answer is known by.
+	RequestID string
+	// Method and Path as sent; an idempotency key counts for them alone.
+	Method, Path string
+	// IdempotencyKeys are the values of the contract's idempotency header as sent.
+	IdempotencyKeys []string
+	// Size is the length of the body in bytes as announced, -1 when it was not.
+	Size int64
 }
 
 // Verdict is the decision on a call. The zero Verdict is a refusal.

@@ -11,7 +11,8 @@ import (
 )
 
 // Admit decides on a call and overwrites the verdict. The order is: key syntax,
-// key, state of key and account, permission, feature, limits.
+// key, state of key and account, permission, feature, overload, idempotency
+// key, limits. Every admitted call must be ended with [Controller.Settle].
 //
 // A public operation asks for no key and looks at none that is sent, so that it
 // works with a revoked key and while the store is away. Its own rates count per
@@ -56,7 +57,7 @@ func (d *deciding) decide(ctx context.Context) {
 		d.look(ctx)
 		return
 	}
-	d.v.Admitted = d.limit(ctx, d.cost())
+	d.v.Admitted = d.room() && d.repeated(ctx) && d.limit(ctx, d.cost())
 }
 
 func (d *deciding) refuse(of condition.Condition) bool {

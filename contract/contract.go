@@ -44,6 +44,7 @@ type Contract struct {
 	// DefaultPlan is the plan of an account that names none: the first one.
 	DefaultPlan *Plan
 	Limits      LimitRules
+	Balances    []*Balance
 	Idempotency Idempotency
 	Client      ClientRules
 	Streams     Streams
@@ -296,9 +297,11 @@ type Plan struct {
 	Rates              []Rate
 	Quotas             []Quota
 	// Credits is the allowance as people read it, for example "200K/month".
-	Credits     string
-	Features    []string
-	Storage     int64
+	Credits  string
+	Features []string
+	// Storage is in bytes; 0: no bound.
+	Storage int64
+	// Concurrency is how many calls of operations with Slot may run at once; 0: no bound.
 	Concurrency int
 	Pos         Position
 }
@@ -328,7 +331,22 @@ type Rate struct {
 	Algorithm Algorithm
 	// Scope is "key", "account" or "operation" (per key and operation).
 	Scope string
+	// Away is what happens when the limit's store is away.
+	Away Away
 }
+
+// Away is what becomes of a call when the state of a limit is out of reach.
+type Away string
+
+// The policies.
+const (
+	// AwayOpen lets calls in unlimited.
+	AwayOpen Away = "open"
+	// AwayClosed refuses them with unavailable.
+	AwayClosed Away = "closed"
+	// AwayLocal has each process count by itself, the whole limit for each.
+	AwayLocal Away = "local"
+)
 
 // Quota is an allowance per calendar period.
 type Quota struct {
@@ -336,12 +354,29 @@ type Quota struct {
 	Amount int64
 	// Per is "month" or "day", in UTC.
 	Per string
+	// Away is what happens when the quota's store is away.
+	Away Away
 }
 
-// LimitRules are defaults for all rates of the contract.
+// LimitRules are defaults for all limits of the contract.
 type LimitRules struct {
 	Algorithm Algorithm
 	Scope     string
+	// Away of rates and concurrency; local unless the contract says otherwise.
+	Away Away
+	// CountersAway is Away of quotas, balances and storage; closed unless the
+	// contract says otherwise.
+	CountersAway Away
+}
+
+// Balance is something that accounts pay in beforehand and calls use up.
+type Balance struct{ Name, Title string }
+
+// Charge is what one call takes of a quota of the plan, or of a balance of the
+// account. A plan that does not have the quota grants it without bound.
+type Charge struct {
+	Name   string
+	Amount int64
 }
 
 // Idempotency is the promise about repeated writes. No Header: none.
@@ -352,6 +387,24 @@ type Idempotency struct {
 	Replayed HeaderValue
 	// InFlight is "reject" or "wait".
 	InFlight string
+	// Wait is the longest that a duplicate waits for the first call to end; 10 s
+	// unless the contract says otherwise.
+	Wait time.Duration
+	// Lease is how long a call under way is believed in without a sign of life
+	// of the process that runs it; 30 s unless the contract says otherwise.
+	Lease time.Duration
+	// Unknown is what a repetition gets when nobody knows what became of the
+	// first call: "reject" (the default), "reexecute" or "reconcile".
+	Unknown string
+	// MaxResponse is the longest answer that is kept, in bytes; 1 MiB unless the
+	// contract says otherwise. A longer one is not replayed.
+	MaxResponse int64
+	// Headers are response headers that are kept with the answer, besides those
+	// that describe its body.
+	Headers []string
+	// Away is AwayClosed (the default) or AwayOpen: what becomes of a call with a
+	// key when the store is away. Open runs it unprotected.
+	Away Away
 }
 
 // HeaderValue is a header and the value it is sent with.
@@ -440,6 +493,18 @@ type Operation struct {
 	Safe bool
 	// Idempotency is "", "required" or "off".
 	Idempotency string
+	// Unknown overrides the contract's Idempotency.Unknown.
+	Unknown string
+	// Reconcile is the path at the upstream that tells what became of a call,
+	// with $key where its idempotency key belongs: 2xx is the answer, 404 says
+	// that it never happened. Required for "reconcile".
+	Reconcile string
+	// Charges are taken of quotas and balances by each call that succeeds.
+	Charges []Charge
+	// Slot says that the call counts against the plan's Concurrency.
+	Slot bool
+	// Stores says that the body is kept: its bytes count against the plan's Storage.
+	Stores bool
 	// Sample is a request body that works, for examples and checks.
 	Sample any
 	Pos    Position

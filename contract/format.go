@@ -69,6 +69,10 @@ func documentSection() section[document] {
 			x.Name, x.Pos = k.Value, p.pos(k)
 			d.Plans = append(d.Plans, &x)
 		}),
+		entries("balances", "What accounts pay in beforehand and calls use up.", balanceSection, func(_ *parser, k *yaml.Node, d *document, b Balance) {
+			b.Name = k.Value
+			d.Balances = append(d.Balances, &b)
+		}),
 		sub("idempotency", "The promise about repeated writes.", idempotencySection, func(d *document) *Idempotency { return &d.Idempotency }),
 		sub("client", "How callers should retry and what they should log.", clientSection, func(d *document) *ClientRules { return &d.Client }),
 		sub("streams", "How a failure after the first byte is told.", streamsSection, func(d *document) *Streams { return &d.Streams }),
@@ -215,6 +219,14 @@ var rateScopes = []string{"key", "account", "operation"}
 var limitsSection = section[LimitRules]{name: "limits", keys: []key[LimitRules]{
 	word("algorithm", "gcra (the default) or window.", algorithms, func(l *LimitRules) *Algorithm { return &l.Algorithm }),
 	word("scope", "key (the default), account or operation.", rateScopes, func(l *LimitRules) *string { return &l.Scope }),
+	word("away", "What becomes of calls when the state of rates and concurrency is out of reach: open, closed or local (the default: each process by itself).", aways, func(l *LimitRules) *Away { return &l.Away }),
+	word("counters_away", "The same for quotas, balances and storage; closed when absent.", aways, func(l *LimitRules) *Away { return &l.CountersAway }),
+}}
+
+var aways = []Away{AwayOpen, AwayClosed, AwayLocal}
+
+var balanceSection = section[Balance]{name: "a balance", keys: []key[Balance]{
+	text("title", "Name for people.", func(b *Balance) *string { return &b.Title }),
 }}
 
 var rateSection = section[Rate]{name: "a rate", keys: []key[Rate]{
@@ -224,6 +236,7 @@ var rateSection = section[Rate]{name: "a rate", keys: []key[Rate]{
 	integer("burst", "Calls that may come at once; the limit when absent. GCRA only.", 1, 1e12, func(r *Rate) *int64 { return &r.Burst }),
 	word("algorithm", "gcra or window.", algorithms, func(r *Rate) *Algorithm { return &r.Algorithm }),
 	word("scope", "key, account or operation.", rateScopes, func(r *Rate) *string { return &r.Scope }),
+	word("away", "open, closed or local; what limits says when absent.", aways, func(r *Rate) *Away { return &r.Away }),
 }}
 
 // ratesKey reads "60/min", a mapping, or a list of either.
@@ -273,6 +286,8 @@ var planSection = section[Plan]{name: "a plan", keys: []key[Plan]{
 	integer("concurrency", "Calls that may run at once.", 1, 1e6, func(x *Plan) *int { return &x.Concurrency }),
 }}
 
+var unknowns = []string{"reject", "reexecute", "reconcile"}
+
 var idempotencySection = section[Idempotency]{name: "idempotency", keys: []key[Idempotency]{
 	required(text("header", "Request header that carries the key.", func(i *Idempotency) *string { return &i.Header })),
 	texts("methods", "Methods that honour it.", func(i *Idempotency) *[]string { return &i.Methods }),
@@ -282,6 +297,12 @@ var idempotencySection = section[Idempotency]{name: "idempotency", keys: []key[I
 		required(text("value", "Its value.", func(h *HeaderValue) *string { return &h.Value })),
 	}}, func(i *Idempotency) *HeaderValue { return &i.Replayed }),
 	word("in_flight", "What a duplicate gets while the first is running: reject or wait.", []string{"reject", "wait"}, func(i *Idempotency) *string { return &i.InFlight }),
+	duration("wait", "Longest that a duplicate waits; 10s when absent.", func(i *Idempotency) *time.Duration { return &i.Wait }),
+	duration("lease", "How long a call under way is believed in without a sign of life; 30s when absent.", func(i *Idempotency) *time.Duration { return &i.Lease }),
+	word("unknown", "What a repetition gets when nobody knows what became of the first: reject (the default), reexecute or reconcile.", unknowns, func(i *Idempotency) *string { return &i.Unknown }),
+	size("max_response", "Longest answer that is kept; 1MiB when absent, and at most.", func(i *Idempotency) *int64 { return &i.MaxResponse }),
+	texts("headers", "Response headers that are kept with the answer, besides those that describe its body.", func(i *Idempotency) *[]string { return &i.Headers }),
+	word("away", "What becomes of a call with a key when the store is away: closed (the default) or open, unprotected.", []Away{AwayClosed, AwayOpen}, func(i *Idempotency) *Away { return &i.Away }),
 }}
 
 var streamsSection = section[Streams]{name: "streams", keys: []key[Streams]{

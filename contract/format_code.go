@@ -257,6 +257,21 @@ var operationSection = section[Operation]{name: "an operation", keys: []key[Oper
 	flag("translate", "Turn foreign error bodies of the upstream into this contract's.", func(o *Operation) *bool { return &o.Translate }),
 	flag("safe", "Repeating the call does no harm although its method is not idempotent.", func(o *Operation) *bool { return &o.Safe }),
 	word("idempotency", "required or off; by default a key is honoured when sent.", []string{"required", "off"}, func(o *Operation) *string { return &o.Idempotency }),
+	word("unknown", "What a repetition gets when nobody knows what became of the first: reject, reexecute or reconcile.", unknowns, func(o *Operation) *string { return &o.Unknown }),
+	text("reconcile", "Path at the upstream that tells what became of a call, with $key for its idempotency key: 2xx is the answer, 404 says that it never happened.", func(o *Operation) *string { return &o.Reconcile }),
+	{name: "charge", doc: "Units of quotas and balances that a call takes if it succeeds, such as credits: 1.", form: form{"type": "object", "additionalProperties": form{"type": "integer", "minimum": 1}},
+		read: func(p *parser, n *yaml.Node, o *Operation) {
+			p.pairs(n, "charge", func(k, v *yaml.Node) {
+				amount, err := strconv.ParseInt(v.Value, 10, 64)
+				if err != nil || amount < 1 || amount > 1e12 {
+					p.faultAt(v, "write a whole number of 1 or more", "charge %s cannot be %q", k.Value, v.Value)
+					return
+				}
+				o.Charges = append(o.Charges, Charge{Name: k.Value, Amount: amount})
+			})
+		}},
+	flag("slot", "The call counts against the plan's concurrency.", func(o *Operation) *bool { return &o.Slot }),
+	flag("stores", "The body is kept: its bytes count against the plan's storage.", func(o *Operation) *bool { return &o.Stores }),
 	anyJSON("sample", "A request body that works.", func(o *Operation) *any { return &o.Sample }),
 }}
 

@@ -9,7 +9,7 @@ const (
 	// MaxKey is the greatest length of a key in bytes.
 	MaxKey = 1 << 10
 	// MaxValue is the greatest length of a value in bytes.
-	MaxValue = 1 << 20
+	MaxValue = 1<<20 + 1<<16
 	// MaxPage is how many bytes of values drivers put on a page of Scan before
 	// they end it early; the record that passes the bound is still on it.
 	MaxPage = 8 << 20
