@@ -36,3 +36,10 @@ type Checker interface {
 	// Check looks at the settings of a live store. It writes nothing that stays.
 	Check(ctx context.Context) ([]Promise, error)
 }
+
+// Shared reports whether other processes can use the store at the same time.
+// Drivers for which they can have a method Shared() bool.
+func Shared(s Store) bool {
+	x, ok := s.(interface{ Shared() bool })
+	return ok && x.Shared()
+}
