@@ -163,17 +163,33 @@ make_lint() {
   go_tool govulncheck "golang.org/x/vuln/cmd/govulncheck@$govulncheck"
 }
 
+# Drivers are tested against real servers, which the tests start by themselves on
+# ports and in folders of their own.
+look_redis() { need redis-server redis-server 'Redis 7 or later, https://redis.io/downloads/'; }
+
+# Debian keeps the programs of a PostgreSQL server off the PATH.
+look_postgres() {
+  local found
+  for found in /usr/lib/postgresql/*/bin; do
+    [ -x "$found/initdb" ] && [ -x "$found/postgres" ] && return
+  done
+  have initdb && have postgres && return
+  packages+=(postgresql)
+  missing+=('initdb and postgres: PostgreSQL 13 or later, https://www.postgresql.org/download/')
+}
+
 look_bench() {
   [ "$(uname -s)" = Linux ] || die 'the benchmark reads CPU time from /proc, so it needs Linux'
   need nginx nginx-light 'https://nginx.org/en/download.html'
   need wrk wrk 'https://github.com/wg/wrk'
 }
 
-[ $# -gt 0 ] || die 'name a group: go, race, e2e, lint, bench'
+groups='go, race, e2e, redis, postgres, lint, bench'
+[ $# -gt 0 ] || die "name a group: $groups"
 for group in "$@"; do
   case $group in
-  go | race | e2e | lint | bench) "look_$group" ;;
-  *) die "no group is called $group; there are go, race, e2e, lint, bench" ;;
+  go | race | e2e | redis | postgres | lint | bench) "look_$group" ;;
+  *) die "no group is called $group; there are $groups" ;;
   esac
 done
 settle
