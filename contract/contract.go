@@ -370,7 +370,10 @@ type LimitRules struct {
 }
 
 // Balance is something that accounts pay in beforehand and calls use up.
-type Balance struct{ Name, Title string }
+type Balance struct {
+	Name, Title string
+	Pos         Position
+}
 
 // Charge is what one call takes of a quota of the plan, or of a balance of the
 // account. A plan that does not have the quota grants it without bound.
@@ -381,8 +384,9 @@ type Charge struct {
 
 // Idempotency is the promise about repeated writes. No Header: none.
 type Idempotency struct {
-	Header   string
-	Methods  []string
+	Header  string
+	Methods []string
+	// Keep is how long a record lives; 24 h unless the contract says otherwise.
 	Keep     time.Duration
 	Replayed HeaderValue
 	// InFlight is "reject" or "wait".
@@ -405,6 +409,7 @@ type Idempotency struct {
 	// Away is AwayClosed (the default) or AwayOpen: what becomes of a call with a
 	// key when the store is away. Open runs it unprotected.
 	Away Away
+	Pos  Position
 }
 
 // HeaderValue is a header and the value it is sent with.

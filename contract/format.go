@@ -69,8 +69,8 @@ func documentSection() section[document] {
 			x.Name, x.Pos = k.Value, p.pos(k)
 			d.Plans = append(d.Plans, &x)
 		}),
-		entries("balances", "What accounts pay in beforehand and calls use up.", balanceSection, func(_ *parser, k *yaml.Node, d *document, b Balance) {
-			b.Name = k.Value
+		entries("balances", "What accounts pay in beforehand and calls use up.", balanceSection, func(p *parser, k *yaml.Node, d *document, b Balance) {
+			b.Name, b.Pos = k.Value, p.pos(k)
 			d.Balances = append(d.Balances, &b)
 		}),
 		sub("idempotency", "The promise about repeated writes.", idempotencySection, func(d *document) *Idempotency { return &d.Idempotency }),
@@ -264,23 +264,45 @@ func ratesKey[T any](doc string, at func(*T) *[]Rate) key[T] {
 	}}
 }
 
+var quotaPeriods = []string{"month", "day"}
+
+var quotaSection = section[Quota]{name: "a quota", keys: []key[Quota]{
+	required(integer("amount", "Units per period.", 0, 1e15, func(q *Quota) *int64 { return &q.Amount })),
+	required(word("per", "month or day, in UTC.", quotaPeriods, func(q *Quota) *string { return &q.Per })),
+	word("away", "open, closed or local; what limits says when absent.", aways, func(q *Quota) *Away { return &q.Away }),
+}}
+
+// quotasKey reads "1000/month" or a mapping by the name of each quota.
+var quotasKey = key[Plan]{
+	name: "quota", doc: "Allowances per calendar period, such as credits: 1000/month.",
+	form: form{"type": "object", "additionalProperties": form{"oneOf": []any{form{"type": "string", "pattern": `^[0-9]+/(month|day)$`}, quotaSection.form()}}},
+	read: func(p *parser, n *yaml.Node, x *Plan) {
+		p.pairs(n, "quota", func(k, v *yaml.Node) {
+			var q Quota
+			if v.Kind == yaml.MappingNode {
+				quotaSection.parse(p, v, &q)
+			} else {
+				var err error
+				amount, per, _ := strings.Cut(v.Value, "/")
+				q.Amount, err = strconv.ParseInt(amount, 10, 64)
+				if err != nil || q.Amount < 0 || !slices.Contains(quotaPeriods, per) {
+					p.faultAt(v, "write an allowance such as 1000/month", "quota %s cannot be %q", k.Value, v.Value)
+					return
+				}
+				q.Per = per
+			}
+			q.Name = k.Value
+			x.Quotas = append(x.Quotas, q)
+		})
+	},
+}
+
 var planSection = section[Plan]{name: "a plan", keys: []key[Plan]{
 	text("title", "Name for people.", func(x *Plan) *string { return &x.Title }),
 	text("price", "Price as people read it.", func(x *Plan) *string { return &x.Price }),
 	text("credits", "Monthly allowance as people read it.", func(x *Plan) *string { return &x.Credits }),
 	ratesKey("Calls per time, such as 60/min.", func(x *Plan) *[]Rate { return &x.Rates }),
-	{name: "quota", doc: "Allowances per calendar period, such as credits: 1000/month.", form: form{"type": "object", "additionalProperties": form{"type": "string", "pattern": `^[0-9]+/(month|day)$`}},
-		read: func(p *parser, n *yaml.Node, x *Plan) {
-			p.pairs(n, "quota", func(k, v *yaml.Node) {
-				amount, per, ok := strings.Cut(v.Value, "/")
-				count, err := strconv.ParseInt(amount, 10, 64)
-				if !ok || err != nil || count < 0 || !slices.Contains([]string{"month", "day"}, per) {
-					p.faultAt(v, "write an allowance such as 1000/month", "quota %s cannot be %q", k.Value, v.Value)
-					return
-				}
-				x.Quotas = append(x.Quotas, Quota{Name: k.Value, Amount: count, Per: per})
-			})
-		}},
+	quotasKey,
 	texts("features", "Features that the plan includes.", func(x *Plan) *[]string { return &x.Features }),
 	size("storage", "Bytes that may be stored.", func(x *Plan) *int64 { return &x.Storage }),
 	integer("concurrency", "Calls that may run at once.", 1, 1e6, func(x *Plan) *int { return &x.Concurrency }),
@@ -288,10 +310,12 @@ var planSection = section[Plan]{name: "a plan", keys: []key[Plan]{
 
 var unknowns = []string{"reject", "reexecute", "reconcile"}
 
-var idempotencySection = section[Idempotency]{name: "idempotency", keys: []key[Idempotency]{
+func beginIdempotency(p *parser, n *yaml.Node, i *Idempotency) { i.Pos = p.pos(n) }
+
+var idempotencySection = section[Idempotency]{name: "idempotency", begin: beginIdempotency, keys: []key[Idempotency]{
 	required(text("header", "Request header that carries the key.", func(i *Idempotency) *string { return &i.Header })),
 	texts("methods", "Methods that honour it.", func(i *Idempotency) *[]string { return &i.Methods }),
-	duration("keep", "How long a record lives.", func(i *Idempotency) *time.Duration { return &i.Keep }),
+	duration("keep", "How long a record lives; 24h when absent.", func(i *Idempotency) *time.Duration { return &i.Keep }),
 	sub("replayed", "Header that marks a replay.", section[HeaderValue]{name: "replayed", keys: []key[HeaderValue]{
 		required(text("name", "Name of the header.", func(h *HeaderValue) *string { return &h.Name })),
 		required(text("value", "Its value.", func(h *HeaderValue) *string { return &h.Value })),

@@ -1,6 +1,7 @@
 package contract
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 
@@ -14,17 +15,11 @@ func (p *parser) settle(c *Contract) {
 	p.settleCodes(c)
 	p.settleStatuses(c)
 	p.settlePlans(c)
+	p.settleBalances(c)
+	p.settleIdempotency(&c.Idempotency)
 	p.settleOperations(c)
 	p.checkOccurrence(c)
 	p.settleClient(c)
-	if c.Idempotency.Header != "" {
-		if len(c.Idempotency.Methods) == 0 {
-			c.Idempotency.Methods = []string{"POST", "PUT", "PATCH"}
-		}
-		if c.Idempotency.InFlight == "" {
-			c.Idempotency.InFlight = "reject"
-		}
-	}
 	for i := range c.Scenarios {
 		c.Scenarios[i].Times = max(c.Scenarios[i].Times, 1)
 	}
@@ -184,16 +179,12 @@ func (p *parser) settleRates(c *Contract, rates []Rate, scope string) {
 		if r.Burst == 0 {
 			r.Burst = r.Limit
 		}
+		r.Away = cmp.Or(r.Away, c.Limits.Away)
 	}
 }
 
 func (p *parser) settlePlans(c *Contract) {
-	if c.Limits.Algorithm == "" {
-		c.Limits.Algorithm = GCRA
-	}
-	if c.Limits.Scope == "" {
-		c.Limits.Scope = "key"
-	}
+	settleLimits(&c.Limits)
 	features := names(c.Features, func(f *Feature) string { return f.Name })
 	for _, f := range c.Features {
 		if f.Title == "" {
@@ -209,6 +200,7 @@ func (p *parser) settlePlans(c *Contract) {
 			x.Title = x.Name
 		}
 		p.settleRates(c, x.Rates, c.Limits.Scope)
+		settleQuotas(c, x.Quotas)
 		for _, f := range x.Features {
 			if !slices.Contains(features, f) {
 				p.fault(x.Pos, didYouMean(f, features), "plan %q includes the feature %q, which is not declared", x.Name, f)
@@ -251,6 +243,7 @@ func (p *parser) settleOperations(c *Contract) {
 			}
 		}
 		p.settleRates(c, o.Rates, "operation")
+		p.settleUse(c, o)
 	}
 }
 
