@@ -130,7 +130,12 @@ type Settlement struct {
 	// Left gives this claim on the hold back without an outcome, because the work
 	// was not begun. The hold is freed when nobody else claims it. Changes name
 	// the limits; Kept is not looked at.
-	Left    bool
+	Left bool
+	// Once says that the changes are corrections that must not happen twice, for
+	// example money paid in. They are made if no counter has the Hold, which is
+	// then remembered for so long; where it is there already, nothing changes.
+	// It is looked for and kept in each counter by itself, with a charge of 0.
+	Once    time.Duration
 	Changes []Change
 }
 
