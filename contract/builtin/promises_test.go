@@ -1,6 +1,7 @@
 package builtin_test
 
 import (
+	"fmt"
 	"maps"
 	"slices"
 	"testing"
@@ -287,6 +288,32 @@ func TestEveryCodeIsExplained(t *testing.T) {
 			if code.Retry == condition.RetryUnknown {
 				t.Errorf("%s: no advice on retries", code.Name)
 			}
+		}
+	})
+}
+
+// Exactly the operations of the table take what it says of quotas, balances,
+// storage and concurrency.
+func TestUseTable(t *testing.T) {
+	t.Parallel()
+	walk(t, func(t *testing.T, c *contract.Contract, d *tables) {
+		t.Helper()
+		got := map[string]string{}
+		for _, o := range c.Operations {
+			if len(o.Charges) > 0 || o.Slot || o.Stores {
+				charges := map[string]int64{}
+				for _, charge := range o.Charges {
+					charges[charge.Name] = charge.Amount
+				}
+				got[o.ID] = fmt.Sprintf("%v slot %t stores %t", charges, o.Slot, o.Stores)
+			}
+		}
+		want := map[string]string{}
+		for _, use := range d.Uses {
+			want[use.Operation] = fmt.Sprintf("%v slot %t stores %t", use.Charge, use.Slot, use.Stores)
+		}
+		if !maps.Equal(got, want) {
+			t.Errorf("got %v, want %v", got, want)
 		}
 	})
 }

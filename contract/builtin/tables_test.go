@@ -37,6 +37,12 @@ type tables struct {
 		NotOn []int `yaml:"not_on"`
 		Form  string
 	}
+	// Uses lists all operations that take something of the plan or of a balance.
+	Uses []struct {
+		Operation    string
+		Charge       map[string]int64
+		Slot, Stores bool
+	}
 	Idempotency struct {
 		Header   string
 		Methods  []string
