@@ -178,7 +178,7 @@ const (
 // later, so whoever uses it starts again with another one if it is taken.
 func freePort() (int, error) {
 	for range 100 {
-		port := portLow + rand.IntN(portHigh-portLow) //nolint:gosec // no secret
+		port := portLow + rand.IntN(portHigh-portLow)                                  //nolint:gosec // no secret
 		l, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port))) //nolint:noctx // a number is not looked up
 		if err != nil {
 			continue
