@@ -35,6 +35,10 @@ type Call struct {
 	Method, Path string
 	// IdempotencyKeys are the values of the contract's idempotency header as sent.
 	IdempotencyKeys []string
+	// Identity tells callers of public operations apart, so that the idempotency
+	// keys of one do not meet another's: whatever credential the service itself
+	// looks at. It is only ever hashed. "" when there is none.
+	Identity string
 	// Size is the length of the body in bytes as announced, -1 when it was not.
 	Size int64
 }
@@ -46,6 +50,8 @@ type Verdict struct {
 	Condition condition.Condition
 	// Facts are public facts about the refusal, by the names in docs/contract.md.
 	Facts []contract.Value
+	// Fields are the parts of the request that are at fault, if any are.
+	Fields []contract.FieldError
 	// RetryAfter is how long to wait before the call has a chance, exact.
 	RetryAfter    time.Duration
 	HasRetryAfter bool
@@ -62,6 +68,22 @@ type Verdict struct {
 	// Limit is the binding rate limit, for headers; the zero value when the
 	// call touches none.
 	Limit LimitState
+
+	// Keyed says that the call has an idempotency key that counts: before it is
+	// worked on, [Controller.Reserve] has to say whether it may be.
+	Keyed bool
+	// Answer is set by Reserve: the answer of the first call with the key, to be
+	// given once more.
+	Answer *Answer
+
+	// hold is the name under which the call's charges are held, so that
+	// repetitions under one idempotency key are charged once; "" for the call's own.
+	hold string
+	// repeat says that the call will not be worked on, because another one with
+	// its key has been or is: it is charged to rates alone.
+	repeat bool
+	// found is what the look-up of the key has found.
+	found lookup
 }
 
 // LimitState is what one limit looks like after a decision.

@@ -47,7 +47,7 @@ type deciding struct {
 func (d *deciding) decide(ctx context.Context) {
 	operation := d.call.Operation
 	if len(d.Contract.Auth.Schemes) == 0 || operation != nil && operation.Public {
-		d.v.Admitted = d.public(ctx)
+		d.v.Admitted = d.repeated(ctx) && d.public(ctx)
 		return
 	}
 	if !d.authenticate(ctx) || !d.standing(ctx) {
