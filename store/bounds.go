@@ -18,7 +18,7 @@ const (
 // SizeError is the error for a key or a value over its bound. It satisfies
 // errors.Is with ErrTooLarge.
 type SizeError struct {
-	What string // "key" or "value"
+	What string // "key", "value" or "page"
 	Size int    // bytes
 	Max  int    // bytes
 }

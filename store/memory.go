@@ -116,18 +116,24 @@ func (m *Memory) swap(s *shard, key string, old Version, value []byte, ttl time.
 	if present != old {
 		return 0, ErrConflict
 	}
-	if e == nil {
-		e = &entry{key: strings.Clone(key)}
-		s.insert(e)
-	}
 	var deadline int64
 	if ttl != 0 {
 		deadline = Deadline(m.now(), ttl)
 	}
+	return m.put(s, key, value, deadline), nil
+}
+
+// put writes a record whatever is there. The caller holds the shard's lock.
+func (m *Memory) put(s *shard, key string, value []byte, deadline int64) Version {
+	e := s.entries[key]
+	if e == nil {
+		e = &entry{key: strings.Clone(key)}
+		s.insert(e)
+	}
 	e.value = value
 	e.version = Version(m.versions.Add(1))
 	s.setDeadline(e, deadline)
-	return e.version, nil
+	return e.version
 }
 
 // Delete implements Store.

@@ -15,6 +15,21 @@ func TestMemory(t *testing.T) {
 	})
 }
 
+func TestMemoryRestore(t *testing.T) {
+	t.Parallel()
+	storetest.RunRestore(t, func(_ *testing.T, clock func() time.Time) store.Store {
+		return &store.Memory{Clock: clock}
+	})
+}
+
+func TestMemoryKeepsNothing(t *testing.T) {
+	t.Parallel()
+	promises, err := (&store.Memory{}).Check(t.Context())
+	if err != nil || len(promises) != 1 || promises[0].Kept || promises[0].Remedy == "" {
+		t.Errorf("got %+v, %v", promises, err)
+	}
+}
+
 func BenchmarkMemory(b *testing.B) {
 	storetest.Bench(b, func(*testing.B) store.Store { return &store.Memory{} })
 }

@@ -1,6 +1,9 @@
 package store
 
-import "context"
+import (
+	"context"
+	"time"
+)
 
 // Notifier is what a store may offer beyond Store: news between the processes
 // that share it. News can be lost, so it only ever makes something sooner that
@@ -42,4 +45,42 @@ type Checker interface {
 func Shared(s Store) bool {
 	x, ok := s.(interface{ Shared() bool })
 	return ok && x.Shared()
+}
+
+// Restorer is what a store may offer so that records can be moved to it with the
+// instants at which they expire, which Swap, counting from its own now, can only
+// come near to.
+type Restorer interface {
+	// Restore writes those of the records whose keys are absent, as Swap would but
+	// with Expires as it stands, and returns how many. The rest it leaves alone, and
+	// those that have expired by the store's clock. Versions are given anew. Keys
+	// must differ; values have MaxPage + MaxValue bytes at most in all, as those of
+	// a page of Scan. After an error some may have been written: it can be repeated.
+	Restore(ctx context.Context, records []Record) (written int, err error)
+}
+
+// CheckRestore tells whether records are within the contract of Restore, as far
+// as one look at each can tell. It is for drivers.
+func CheckRestore(records []Record) error {
+	size := 0
+	for i := range records {
+		if err := CheckSwap(records[i].Key, records[i].Value, 0); err != nil {
+			return err
+		}
+		size += len(records[i].Value)
+	}
+	if size > MaxPage+MaxValue {
+		return &SizeError{What: "page", Size: size, Max: MaxPage + MaxValue}
+	}
+	return nil
+}
+
+// RestoredDeadline is the Deadline of a record that is restored at now; live is
+// false if it has expired. It is for drivers.
+func RestoredDeadline(expires, now time.Time) (deadline int64, live bool) {
+	if expires.IsZero() {
+		return 0, true
+	}
+	deadline = expires.UnixMilli() // Expires is in whole milliseconds
+	return deadline, now.UnixMilli() < deadline
 }

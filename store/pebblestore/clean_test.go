@@ -184,3 +184,31 @@ func TestReclaimSparesTheRewritten(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// A record that is restored over an expired one takes its place in the index.
+func TestRestoreLeavesNoDeadlineBehind(t *testing.T) {
+	t.Parallel()
+	now := time.Unix(1_000_000, 0)
+	s, err := open(vfs.NewMem(), "/data", Options{Clock: func() time.Time { return now }, ReserveBytes: -1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	if _, err := s.Swap(t.Context(), "k", 0, nil, time.Second); err != nil {
+		t.Fatal(err)
+	}
+	now = now.Add(time.Minute)
+	for _, expires := range []time.Time{now.Add(time.Second), {}} {
+		if n, err := s.Restore(t.Context(), []store.Record{{Key: "k", Expires: expires}}); err != nil || n != 1 {
+			t.Fatal(n, err)
+		}
+		want := 1
+		if expires.IsZero() {
+			want = 0
+		}
+		if records, deadlines := s.held(t); records != 1 || deadlines != want {
+			t.Errorf("%d records and %d deadlines are held, want 1 and %d", records, deadlines, want)
+		}
+		now = now.Add(time.Minute)
+	}
+}

@@ -43,6 +43,11 @@ func Open(dir string, opts Options) (*Store, error) {
 
 func open(files vfs.FS, dir string, opts Options) (*Store, error) {
 	opts = opts.withDefaults()
+	if opts.Existing {
+		if err := exists(files, dir); err != nil {
+			return nil, err
+		}
+	}
 	if err := prepare(files, dir); err != nil {
 		return nil, err
 	}

@@ -20,6 +20,9 @@ type Options struct {
 	// finish what has been accepted. 0 means 64 MiB, a negative number means no
 	// check.
 	ReserveBytes int64
+	// Existing is Optional: a directory that holds no store is refused, with
+	// ErrNotStore, instead of becoming one.
+	Existing bool
 	// NoSync is Optional and for tests: writes do not wait for the disk, and a
 	// crash loses the last of them. It breaks the durability that store.Store
 	// promises.
