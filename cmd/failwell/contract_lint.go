@@ -19,6 +19,8 @@ type lintJSON struct {
 	Files []lintedJSON `json:"files"`
 	// Faults are those of all files.
 	Faults []faultJSON `json:"faults"`
+	// Advice is about what is allowed, but probably not meant.
+	Advice []faultJSON `json:"advice"`
 }
 
 type lintedJSON struct {
@@ -36,10 +38,10 @@ type faultJSON struct {
 	Hint string `json:"hint,omitempty"`
 }
 
-// Run lists the faults of all files on stdout; finding some is a failure. A
-// file that cannot be read is one more, and does not hide what the others have.
+// Run lists the faults of all files on stdout; finding some is a failure, giving
+// advice is not. A file that cannot be read is one more, and does not hide what the others have.
 func (x *contractLintCmd) Run(_ context.Context, c *console) error {
-	out := lintJSON{Files: []lintedJSON{}, Faults: []faultJSON{}}
+	out := lintJSON{Files: []lintedJSON{}, Faults: []faultJSON{}, Advice: []faultJSON{}}
 	faulty := 0
 	for _, file := range x.Files {
 		loaded, err := loadContract(file)
@@ -58,6 +60,12 @@ func (x *contractLintCmd) Run(_ context.Context, c *console) error {
 		if err := x.printf(c, "%s: ok: %s, %s, %s\n", file,
 			count(linted.Codes, "code"), count(linted.Envelopes, "envelope"), count(linted.Operations, "operation")); err != nil {
 			return err
+		}
+		for _, f := range loaded.Advice() {
+			out.Advice = append(out.Advice, faultJSON{f.Pos.File, f.Pos.Line, f.What, f.Hint})
+			if err := x.printf(c, "%s:%d: advice: %s, %s\n", f.Pos.File, f.Pos.Line, f.What, f.Hint); err != nil {
+				return err
+			}
 		}
 	}
 	out.OK = faulty == 0

@@ -45,8 +45,10 @@ func (x *contractShowCmd) Run(_ context.Context, c *console) error {
 		{"statuses", []string{"STATUS", "NAME", "MEANING"}, statusRows(spec)},
 		{"headers", []string{"HEADER", "SENT", "VALUE"}, headerRows(&spec.Headers)},
 		{"plans", []string{"PLAN", "PRICE", "RATE", "CREDITS", "FEATURES"}, planRows(spec)},
+		{"allowances", []string{"PLAN", "LIMIT", "GRANTS", "STORE AWAY"}, allowanceRows(spec)},
+		{"balances", []string{"BALANCE", "TITLE"}, balanceRows(spec)},
 		{"retry", []string{"RULE", "VALUE"}, retryRows(spec)},
-		{"operations", []string{"METHOD", "PATH", "PERMISSION", "FEATURE", "RATE"}, operationRows(spec)},
+		{"operations", []string{"METHOD", "PATH", "PERMISSION", "FEATURE", "RATE", "TAKES"}, operationRows(spec)},
 	} {
 		if len(t.rows) == 0 {
 			continue
@@ -93,7 +95,13 @@ func idempotency(i *contract.Idempotency) string {
 	if i.Replayed.Name != "" {
 		s += fmt.Sprintf("; a replay has %s: %s", i.Replayed.Name, i.Replayed.Value)
 	}
-	return s
+	duplicate := "is refused while the first runs"
+	if i.InFlight == "wait" {
+		duplicate = "waits for the first, up to " + brief(i.Wait)
+	}
+	unknown := map[string]string{"reject": "is refused", "reexecute": "is run again", "reconcile": "is asked for upstream"}[i.Unknown]
+	away := map[contract.Away]string{contract.AwayClosed: "refused", contract.AwayOpen: "run unprotected"}[i.Away]
+	return s + fmt.Sprintf("; a duplicate %s; what ended unknown %s; without the store, writes with a key are %s", duplicate, unknown, away)
 }
 
 func codeRows(c *contract.Contract) [][]string {
@@ -229,7 +237,7 @@ func operationRows(c *contract.Contract) [][]string {
 		if o.Public {
 			permission = "(public)"
 		}
-		rows = append(rows, []string{o.Method, o.Path, permission, o.Feature, rates(o.Rates)})
+		rows = append(rows, []string{o.Method, o.Path, permission, o.Feature, rates(o.Rates), takes(o)})
 	}
 	return rows
 }
