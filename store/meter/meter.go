@@ -1,11 +1,3 @@
-// Package meter is what limits are made of: their rules, the demands that a
-// call makes of them, and the interface of whoever keeps their state. It knows
-// no plan and no key, so that a store can decide by itself, in one round trip.
-//
-// There are two sorts of limits. Rates free themselves as time goes by: Rate
-// and Window. Counters are taken from and given back: Allowance, Balance,
-// Capacity and Slots. What a call takes from counters it can hold under a name
-// until it is known what became of the call.
 package meter
 
 import (

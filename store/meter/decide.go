@@ -1,0 +1,256 @@
+package meter
+
+import (
+	"fmt"
+	"time"
+)
+
+// MaxUnits bounds costs and limits, so that any keeper can count them exactly.
+const MaxUnits = 1<<53 - 1
+
+// Check returns ErrInvalid if the taking breaks a rule of this package.
+func (t *Taking) Check() error {
+	if len(t.Demands) != len(t.Outcomes) {
+		return fmt.Errorf("%w: %d demands and %d outcomes", ErrInvalid, len(t.Demands), len(t.Outcomes))
+	}
+	for i := range t.Demands {
+		d := &t.Demands[i]
+		if err := d.check(); err != nil {
+			return err
+		}
+		switch {
+		case d.Rule.Kind == Slots && t.Hold == "":
+			return fmt.Errorf("%w: limit %q: slots need a hold", ErrInvalid, d.Limit)
+		case t.Hold == "" || !d.Rule.Kind.Counts():
+		case d.Rule.Kind.keeps() && t.Keep <= 0:
+			return fmt.Errorf("%w: limit %q: a hold needs Keep", ErrInvalid, d.Limit)
+		case !d.Rule.Kind.keeps() && t.Lease <= 0:
+			return fmt.Errorf("%w: limit %q: a hold needs Lease", ErrInvalid, d.Limit)
+		}
+	}
+	return nil
+}
+
+func (d *Demand) check() error {
+	switch {
+	case d.Rule == nil:
+		return fmt.Errorf("%w: limit %q has no rule", ErrInvalid, d.Limit)
+	case d.Rule.Kind > Slots:
+		return fmt.Errorf("%w: limit %q has kind %d", ErrInvalid, d.Limit, d.Rule.Kind)
+	case d.Cost < 0 || d.Cost > MaxUnits:
+		return fmt.Errorf("%w: limit %q: cost %d", ErrInvalid, d.Limit, d.Cost)
+	}
+	return nil
+}
+
+// Check returns ErrInvalid if the settlement breaks a rule of this package.
+func (s *Settlement) Check() error {
+	if s.Once < 0 || s.Hold == "" && (s.Left || s.Once > 0) || s.Left && s.Once > 0 {
+		return fmt.Errorf("%w: a settlement with Left or Once, one of them, needs a hold", ErrInvalid)
+	}
+	for i := range s.Changes {
+		c := &s.Changes[i]
+		if err := c.check(); err != nil {
+			return err
+		}
+		if c.Kept < 0 || c.Kept > MaxUnits {
+			return fmt.Errorf("%w: limit %q: kept %d", ErrInvalid, c.Limit, c.Kept)
+		}
+	}
+	return nil
+}
+
+// keeps reports whether a hold of this kind that ends by itself stays charged.
+func (k Kind) keeps() bool { return k == Allowance || k == Balance }
+
+// Decide decides over the states of all demands: states[i] is that of
+// Demands[i], and no two demands may share one. It fills in Outcomes and
+// Admitted, and reports whether any state has become one that must be kept;
+// appointments of refused callers are. The taking has passed Check.
+func (t *Taking) Decide(states []State, at Instant) (changed bool) {
+	t.Admitted = true
+	timed := true // nothing but rates refuses, and waiting helps
+	for i := range t.Demands {
+		d, s, o := &t.Demands[i], &states[i], &t.Outcomes[i]
+		s.prepare(d.Rule.Kind)
+		if d.Rule.Kind.Counts() {
+			changed = s.counter.roll(d.Rule, at) || changed
+			*o = s.counter.outcome(t.Hold, d, at)
+			timed = timed && !o.Refused
+		} else {
+			p := paceOf(d.Rule)
+			s.cell = p.at(s.cell, at.Now)
+			changed = s.queue != nil && s.queue.prune(p, at.Now) || changed
+			*o = p.outcome(s.cell, d.Cost, at)
+			timed = timed && !o.Never
+		}
+		t.Admitted = t.Admitted && !o.Refused
+	}
+	switch {
+	case t.Admitted:
+		return t.charge(states, at) || changed
+	case timed:
+		return t.appoint(states, at) || changed
+	}
+	return changed
+}
+
+func (p pace) outcome(c cell, cost int64, at Instant) Outcome {
+	o := Outcome{Remaining: p.room(c, at.Now), Reset: at.tell(c.full)}
+	if o.Never = p.never(cost); o.Never {
+		o.Refused = true
+	} else if wait := p.wait(c, at.Now, cost); wait > 0 {
+		o.Refused, o.RetryAfter = true, at.until(at.Now+wait)
+	}
+	return o
+}
+
+// outcome is before the charge.
+func (c *counter) outcome(name string, d *Demand, at Instant) Outcome {
+	room := c.room(d.Rule)
+	o := Outcome{Remaining: max(room, 0)}
+	if d.Rule.Kind == Allowance {
+		o.Reset = at.tell(c.end - at.Shift)
+	}
+	if d.Cost == 0 || d.Cost <= room || c.has(name) {
+		return o
+	}
+	o.Refused = true
+	o.Never = d.Rule.Kind != Balance && d.Cost > d.Rule.Limit
+	switch {
+	case d.Rule.Kind != Allowance:
+		o.Timeless = true
+	case !o.Never:
+		o.RetryAfter = at.until(c.end - at.Shift)
+	}
+	return o
+}
+
+func (t *Taking) charge(states []State, at Instant) (changed bool) {
+	for i := range t.Demands {
+		d, s, o := &t.Demands[i], &states[i], &t.Outcomes[i]
+		if d.Cost == 0 {
+			continue
+		}
+		changed = true
+		if d.Rule.Kind.Counts() {
+			lease := t.Lease
+			if d.Rule.Kind.keeps() {
+				lease = t.Keep
+			}
+			s.counter.take(t.Hold, d.Cost, lease, at.Now)
+			o.Remaining = max(s.counter.room(d.Rule), 0)
+			continue
+		}
+		p := paceOf(d.Rule)
+		s.cell = p.take(s.cell, at.Now, d.Cost)
+		if s.queue != nil {
+			s.queue.came(p, t.Caller, d.Cost)
+		}
+		o.Remaining, o.Reset = p.room(s.cell, at.Now), at.tell(s.cell.full)
+	}
+	return changed
+}
+
+// appoint tells a caller whom only rates refused when to come back: at the first
+// instant at which all of them have room, and books that in each. The one that
+// makes the call wait longest says so.
+func (t *Taking) appoint(states []State, at Instant) (changed bool) {
+	longest := -1
+	var wait time.Duration
+	for i := range t.Outcomes {
+		if o := &t.Outcomes[i]; o.Refused && o.RetryAfter > wait {
+			longest, wait = i, o.RetryAfter
+		}
+	}
+	when, kept := t.appointed(states, at)
+	if !kept {
+		when, changed = t.reappoint(states, at)
+	}
+	t.Outcomes[longest].RetryAfter = max(at.until(when), wait)
+	return changed
+}
+
+// appointed finds the appointment that the caller has, if it can still be kept.
+func (t *Taking) appointed(states []State, at Instant) (when Micros, ok bool) {
+	for i := range t.Demands {
+		d, s := &t.Demands[i], &states[i]
+		if d.Rule.Kind.Counts() || d.Cost == 0 {
+			continue
+		}
+		mine := s.queue.find(t.Caller)
+		if mine < 0 {
+			return 0, false
+		}
+		if a := &s.queue.entries[mine]; a.cost != d.Cost || a.at <= at.Now || at.until(a.at) < t.Outcomes[i].RetryAfter {
+			return 0, false
+		}
+		when = max(when, s.queue.entries[mine].at)
+	}
+	return when, true
+}
+
+func (t *Taking) reappoint(states []State, at Instant) (when Micros, changed bool) {
+	when = at.Now
+	late := false
+	for i := range t.Demands {
+		d, s := &t.Demands[i], &states[i]
+		if d.Rule.Kind.Counts() || d.Cost == 0 {
+			continue
+		}
+		p := paceOf(d.Rule)
+		if s.queue.find(t.Caller) >= 0 {
+			s.queue.cancel(p, t.Caller)
+			changed = true
+		}
+		first, beyond := s.queue.earliest(p, s.cell, at.Now, d.Cost)
+		when, late = max(when, first), late || beyond
+	}
+	if late {
+		return when, changed
+	}
+	for i := range t.Demands {
+		d, s := &t.Demands[i], &states[i]
+		if d.Rule.Kind.Counts() || d.Cost == 0 {
+			continue
+		}
+		if s.queue == nil {
+			s.queue = &queue{}
+		}
+		s.queue.book(paceOf(d.Rule), s.cell, appointment{caller: t.Caller, cost: d.Cost, at: when})
+	}
+	return when, true
+}
+
+// Resolve makes the changes of a settlement: states[i] is that of Changes[i]. It
+// reports whether any state has become one that must be kept. The settlement
+// has passed Check.
+func (s *Settlement) Resolve(states []State, at Instant) (changed bool) {
+	for i := range s.Changes {
+		c, state := &s.Changes[i], &states[i]
+		k := c.Rule.Kind
+		state.prepare(k)
+		if !k.Counts() {
+			if s.Hold == "" && c.Kept != c.Cost {
+				p := paceOf(c.Rule)
+				before := p.at(state.cell, at.Now)
+				state.cell = p.correct(before, at.Now, c.Kept-c.Cost)
+				changed = changed || state.cell != before
+			}
+			continue
+		}
+		changed = state.counter.roll(c.Rule, at) || changed
+		switch counter := state.counter; {
+		case s.Hold == "":
+			changed = counter.correct(k, c.Kept-c.Cost) || changed
+		case s.Once > 0:
+			if counter.once(s.Hold, s.Once, at.Now) {
+				counter.correct(k, c.Kept-c.Cost)
+				changed = true
+			}
+		default:
+			changed = counter.settle(k, s.Hold, s.Left, c.Kept) || changed
+		}
+	}
+	return changed
+}
