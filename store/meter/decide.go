@@ -18,6 +18,11 @@ func (t *Taking) Check() error {
 		if err := d.check(); err != nil {
 			return err
 		}
+		for j := range i {
+			if d.same(&t.Demands[j]) {
+				return fmt.Errorf("%w: limit %q of %q is asked twice: add up the costs", ErrInvalid, d.Limit, d.Subject)
+			}
+		}
 		switch {
 		case d.Rule.Kind == Slots && t.Hold == "":
 			return fmt.Errorf("%w: limit %q: slots need a hold", ErrInvalid, d.Limit)
@@ -29,6 +34,11 @@ func (t *Taking) Check() error {
 		}
 	}
 	return nil
+}
+
+// same reports whether both name the same state.
+func (d *Demand) same(o *Demand) bool {
+	return d.Limit == o.Limit && d.Subject == o.Subject && d.Operation == o.Operation
 }
 
 func (d *Demand) check() error {
@@ -53,6 +63,11 @@ func (s *Settlement) Check() error {
 		if err := c.check(); err != nil {
 			return err
 		}
+		for j := range i {
+			if c.same(&s.Changes[j].Demand) {
+				return fmt.Errorf("%w: limit %q of %q is changed twice: add up the changes", ErrInvalid, c.Limit, c.Subject)
+			}
+		}
 		if c.Kept < 0 || c.Kept > MaxUnits {
 			return fmt.Errorf("%w: limit %q: kept %d", ErrInvalid, c.Limit, c.Kept)
 		}
@@ -64,7 +79,7 @@ func (s *Settlement) Check() error {
 func (k Kind) keeps() bool { return k == Allowance || k == Balance }
 
 // Decide decides over the states of all demands: states[i] is that of
-// Demands[i], and no two demands may share one. It fills in Outcomes and
+// Demands[i]. It fills in Outcomes and
 // Admitted, and reports whether any state has become one that must be kept;
 // appointments of refused callers are. The taking has passed Check.
 func (t *Taking) Decide(states []State, at Instant) (changed bool) {

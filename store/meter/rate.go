@@ -113,3 +113,16 @@ func (p pace) correct(c cell, now Micros, units int64) cell {
 	}
 	return c
 }
+
+// Spend decides on a Rate whose whole state is one number, the instant at which
+// all of it is free, for keepers that have no room for more. There are no
+// appointments. next is the state if the call is admitted.
+func (r *Rule) Spend(full Micros, cost int64, at Instant) (next Micros, o Outcome) {
+	p := paceOf(r)
+	c := p.at(cell{full: full}, at.Now)
+	if o = p.outcome(c, cost, at); !o.Refused && cost > 0 {
+		c = p.take(c, at.Now, cost)
+		o.Remaining, o.Reset = p.room(c, at.Now), at.tell(c.full)
+	}
+	return c.full, o
+}

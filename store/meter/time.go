@@ -34,13 +34,15 @@ type Instant struct {
 }
 
 // At is an instant on a line of Unix microseconds.
-func At(t time.Time) Instant {
-	ns := t.UnixNano()
+func At(t time.Time) Instant { return instant(t.UnixNano(), 0) }
+
+// instant rounds nanoseconds down.
+func instant(ns, shift int64) Instant {
 	past := ns % 1000
 	if past < 0 {
 		past += 1000
 	}
-	return Instant{Now: Micros((ns - past) / 1000), Past: time.Duration(past)}
+	return Instant{Now: Micros((ns - past) / 1000), Past: time.Duration(past), Shift: Micros(shift / 1000)}
 }
 
 // wall is the instant in Unix microseconds.

@@ -1,0 +1,169 @@
+package meter
+
+import (
+	"hash/maphash"
+	"sync"
+)
+
+// shard is the limits of some owners: rates in a table, their appointments and
+// the counters in maps.
+type shard struct {
+	mu       sync.Mutex
+	table    table
+	queues   map[uint64]*queue
+	counters map[counterName]*counter
+	// states and places are of the decision under way, spare are empty queues.
+	states []State
+	places []place
+	spare  []*queue
+	// appointed bounds queues.
+	appointed int
+	decisions uint32
+	_         [24]byte // neighbours do not share a cache line
+}
+
+// counterName is a counter's whole name: units are worth too much for a hash.
+type counterName struct {
+	kind                      Kind
+	limit, subject, operation string
+}
+
+// place is where a rate was found in the table.
+type place struct {
+	id   uint64
+	slot int
+}
+
+const (
+	// queuesPerSlot bounds how many limits have appointments, as a share of what
+	// a table may grow to.
+	queuesPerSlot = 64
+	// swept is how many counters and queues are looked at now and then.
+	swept = 4
+)
+
+// reserve makes room for n limits. It moves cells, so it comes before load.
+func (s *shard) reserve(n, bound int, now Micros) {
+	s.states, s.places = s.states[:0], s.places[:0]
+	s.table.sweep(2+2*n, now) // twice as many as it can add, and some
+	s.table.reserve(n, max(bound, 2*n))
+	s.appointed = max(bound/queuesPerSlot, smallest)
+}
+
+func (s *shard) load(d *Demand, seed maphash.Seed) {
+	k := d.Rule.Kind
+	if k.Counts() {
+		s.places = append(s.places, place{})
+		s.states = append(s.states, State{kind: k, known: true, counter: s.counters[nameOf(d)]})
+		return
+	}
+	p := place{id: identify(seed, d)}
+	p.slot = s.table.find(p.id)
+	state := State{kind: k, known: true}
+	if held := &s.table.slots[p.slot]; held.id == p.id {
+		state.cell = held.cell
+	}
+	if len(s.queues) > 0 {
+		state.queue = s.queues[p.id]
+	}
+	if n := len(s.spare); n > 0 && state.queue == nil {
+		state.queue, s.spare = s.spare[n-1], s.spare[:n-1]
+	}
+	s.places, s.states = append(s.places, p), append(s.states, state)
+}
+
+// keep writes back what a decision left of a limit.
+func (s *shard) keep(i int, d *Demand, at Instant, charged bool) {
+	p, state := s.places[i], &s.states[i]
+	if d.Rule.Kind.Counts() {
+		s.keepCounter(d, state, at)
+		return
+	}
+	if charged && (state.cell.full > at.Now || s.table.slots[s.table.find(p.id)].id == p.id) {
+		s.table.put(p.slot, p.id, state.cell)
+	}
+	if state.queue != nil {
+		s.keepQueue(p.id, state.queue, at)
+	}
+}
+
+func (s *shard) keepCounter(d *Demand, state *State, at Instant) {
+	name := nameOf(d)
+	if state.Idle(at) {
+		delete(s.counters, name)
+		return
+	}
+	if s.counters[name] == state.counter {
+		return
+	}
+	if s.counters == nil {
+		s.counters = make(map[counterName]*counter)
+	}
+	s.sweep(at)
+	s.counters[name] = state.counter
+}
+
+func (s *shard) keepQueue(id uint64, q *queue, at Instant) {
+	known := len(s.queues) > 0 && s.queues[id] == q
+	switch {
+	case q.empty() && known:
+		delete(s.queues, id)
+		fallthrough
+	case q.empty():
+		s.spare = append(s.spare, q)
+	case !known:
+		if s.queues == nil {
+			s.queues = make(map[uint64]*queue)
+		}
+		s.sweep(at)
+		for other := range s.queues {
+			if len(s.queues) < s.appointed {
+				break
+			}
+			delete(s.queues, other)
+		}
+		s.queues[id] = q
+	}
+}
+
+// sweep drops a few counters and queues that say nothing any more.
+func (s *shard) sweep(at Instant) {
+	n := 0
+	for name, c := range s.counters {
+		if n++; n > swept {
+			break
+		}
+		state := State{kind: name.kind, known: true, counter: c}
+		if state.Idle(at) {
+			delete(s.counters, name)
+		}
+	}
+	n = 0
+	for id, q := range s.queues {
+		if n++; n > swept {
+			break
+		}
+		state := State{queue: q}
+		if state.Idle(at) {
+			delete(s.queues, id)
+			*q = queue{entries: q.entries[:0]}
+			s.spare = append(s.spare, q)
+		}
+	}
+}
+
+func nameOf(d *Demand) counterName {
+	return counterName{d.Rule.Kind, d.Limit, d.Subject, d.Operation}
+}
+
+// identify makes 64 bits of a name: among a million busy limits, two share
+// theirs with a probability of 3 in 10^8. The seed keeps callers from choosing.
+func identify(seed maphash.Seed, d *Demand) uint64 {
+	const odd = 0x9e3779b97f4a7c15 // 2^64 over the golden ratio
+	id := maphash.String(seed, d.Limit)
+	id = id*odd ^ maphash.String(seed, d.Subject)
+	if d.Operation != "" {
+		id = id*odd ^ maphash.String(seed, d.Operation)
+	}
+	return max(id, 1)
+}
