@@ -89,6 +89,10 @@ var layers = map[string]layer{
 	"internal/servers": {
 		why: "it starts databases for tests and knows nothing of who talks to them",
 	},
+	"internal/crash": {
+		may: []string{"internal/servers", "internal/failpoint"},
+		why: "it attacks the built binary from outside and judges by what it sees, so it must not share code with what it judges",
+	},
 	"internal/failpoint": {
 		why: "points at which a crash campaign ends the process; without its build tag it is empty",
 	},
