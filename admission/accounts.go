@@ -69,7 +69,7 @@ func (k *Keyring) editAccount(ctx context.Context, id string, edit func(*Account
 		}
 		return next, k.checkAccount(next)
 	})
-	k.c.state.accounts.changed(id, nil)
+	k.accountChanged(ctx, id)
 	if err != nil {
 		return Account{}, err
 	}

@@ -32,6 +32,13 @@ type Controller struct {
 	// made in another process may stay unseen; 0 means 750 ms. Changes made
 	// through this Controller count at once.
 	MaxStale time.Duration
+	// StaleKeys is Optional: how long keys and accounts that were read before go
+	// on being served while the store cannot be reached, counted from when they
+	// were read; 0 means 30 s, which outlasts the restart or failover of most
+	// stores, a negative value not at all. What was never read, or what the store
+	// says is gone, is not served. Meanwhile a revocation made where the store can
+	// be reached does not count here.
+	StaleKeys time.Duration
 	// Cached is Optional: how many keys, and how many accounts, are kept in
 	// memory; 0 means 65,536, at some 500 bytes each.
 	Cached int
@@ -61,6 +68,7 @@ type Controller struct {
 const (
 	defaultStoreTimeout = 20 * time.Millisecond
 	defaultMaxStale     = 750 * time.Millisecond
+	defaultStaleKeys    = 30 * time.Second
 	defaultCached       = 1 << 16
 )
 
@@ -71,6 +79,7 @@ type state struct {
 	keys     *records[digest, Key]
 	accounts *records[string, Account]
 	imports  *records[struct{}, imports]
+	outage   outage
 	failures failures
 	// scratches holds *scratch.
 	scratches sync.Pool
@@ -89,7 +98,7 @@ func (c *Controller) WithContract(next *contract.Contract) *Controller {
 	c.once.Do(c.prepare)
 	return &Controller{
 		Contract: next, Store: c.Store, Clock: c.Clock, Random: c.Random, StoreTimeout: c.StoreTimeout,
-		MaxStale: c.MaxStale, Cached: c.Cached, Environment: c.Environment, Limiter: c.Limiter,
+		MaxStale: c.MaxStale, StaleKeys: c.StaleKeys, Cached: c.Cached, Environment: c.Environment, Limiter: c.Limiter,
 		Failures: c.Failures, Logger: c.Logger, state: c.state,
 	}
 }
@@ -122,29 +131,7 @@ func (c *Controller) newState() *state {
 	if cached <= 0 {
 		cached = defaultCached
 	}
-	stale := c.MaxStale
-	if stale <= 0 {
-		stale = defaultMaxStale
-	}
-	clock := func() int64 { return s.time.at(c.now()) }
-	s.keys = &records[digest, Key]{what: "a key", lease: int64(stale), clock: clock, cache: newCache[digest, Key](cached),
-		load: func(ctx context.Context, d digest) (*Key, error) {
-			key, _, err := load[Key](ctx, c.Store, keyPrefix+d.String())
-			return key, err
-		}}
-	s.accounts = &records[string, Account]{what: "an account", lease: int64(stale), clock: clock, cache: newCache[string, Account](cached),
-		load: func(ctx context.Context, id string) (*Account, error) {
-			account, _, err := load[Account](ctx, c.Store, accountPrefix+id)
-			return account, err
-		}}
-	s.imports = &records[struct{}, imports]{what: "the forms of imported keys", lease: int64(stale), clock: clock, cache: newCache[struct{}, imports](1),
-		load: func(ctx context.Context, _ struct{}) (*imports, error) {
-			forms, _, err := load[imports](ctx, c.Store, importsKey)
-			if forms == nil && err == nil {
-				forms = &imports{}
-			}
-			return forms, err
-		}}
+	c.readRecords(s, cached)
 	return s
 }
 

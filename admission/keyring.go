@@ -30,7 +30,8 @@ var (
 )
 
 // Keyring keeps keys and accounts in the Controller's store. Changes count at
-// once in this Controller, and elsewhere within MaxStale. No method returns a
+// once in this Controller, and elsewhere within MaxStale, or within milliseconds
+// where [Controller.Watch] runs and the store brings news. No method returns a
 // secret or a hash, but for Create, once.
 type Keyring struct{ c *Controller }
 
@@ -125,17 +126,21 @@ func (k *Keyring) Import(ctx context.Context, n Imported) (Key, error) {
 
 // announce records what forms imported keys have, before there is one.
 func (k *Keyring) announce(ctx context.Context, forms imports) error {
+	news := false
 	merged, err := change(ctx, k.c.Store, importsKey, func(held *imports) (*imports, error) {
 		if held == nil {
 			held = &imports{}
 		}
 		next := imports{Foreign: held.Foreign || forms.Foreign, Prefixed: held.Prefixed || forms.Prefixed}
-		if next == *held {
+		if news = next != *held; !news {
 			return nil, nil //nolint:nilnil // nothing to change
 		}
 		return &next, nil
 	})
 	k.c.state.imports.changed(struct{}{}, merged)
+	if err == nil && news {
+		k.tell(ctx, newsOfImports)
+	}
 	return err
 }
 
@@ -307,7 +312,7 @@ func (k *Keyring) edit(ctx context.Context, id string, edit func(*Key) error) (K
 		next := *held // what was read may be in use
 		return &next, edit(&next)
 	})
-	k.c.state.keys.changed(d, nil) // also after an error: it may have happened
+	k.keyChanged(ctx, d) // also after an error: it may have happened
 	if err != nil {
 		return Key{}, err
 	}

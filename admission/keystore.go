@@ -64,7 +64,7 @@ func load[T any](ctx context.Context, s store.Store, key string) (*T, store.Vers
 func decode[T any](key string, data []byte) (*T, error) {
 	value := new(T)
 	if err := json.Unmarshal(data, value); err != nil {
-		return nil, fmt.Errorf("admission: record under %s: %w", kindOf(key), err)
+		return nil, fmt.Errorf("admission: record under %s: %w: %w", kindOf(key), errDamaged, err)
 	}
 	return value, nil
 }
@@ -114,4 +114,42 @@ func change[T any](ctx context.Context, s store.Store, key string, edit func(*T)
 		}
 	}
 	return nil, fmt.Errorf("admission: record under %s is changed too often: %w", kindOf(key), store.ErrConflict)
+}
+
+// readRecords sets up how keys and accounts are read through their caches.
+func (c *Controller) readRecords(s *state, cached int) {
+	lease := c.MaxStale
+	if lease <= 0 {
+		lease = defaultMaxStale
+	}
+	stale := c.StaleKeys
+	if stale == 0 {
+		stale = defaultStaleKeys
+	}
+	s.outage.logger, s.outage.stale = c.Logger, max(stale, 0)
+	clock := func() int64 { return s.time.at(c.now()) }
+	s.keys = &records[digest, Key]{
+		what: "a key", lease: int64(lease), stale: int64(stale), clock: clock, store: &s.outage, cache: newCache[digest, Key](cached),
+		load: func(ctx context.Context, d digest) (*Key, error) {
+			key, _, err := load[Key](ctx, c.Store, keyPrefix+d.String())
+			return key, err
+		},
+	}
+	s.accounts = &records[string, Account]{
+		what: "an account", lease: int64(lease), stale: int64(stale), clock: clock, store: &s.outage, cache: newCache[string, Account](cached),
+		load: func(ctx context.Context, id string) (*Account, error) {
+			account, _, err := load[Account](ctx, c.Store, accountPrefix+id)
+			return account, err
+		},
+	}
+	s.imports = &records[struct{}, imports]{
+		what: "the forms of imported keys", lease: int64(lease), stale: int64(stale), clock: clock, store: &s.outage, cache: newCache[struct{}, imports](1),
+		load: func(ctx context.Context, _ struct{}) (*imports, error) {
+			forms, _, err := load[imports](ctx, c.Store, importsKey)
+			if forms == nil && err == nil {
+				forms = &imports{}
+			}
+			return forms, err
+		},
+	}
 }

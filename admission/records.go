@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -12,13 +13,27 @@ import (
 // lease after it was read, then read again: that bounds how long a change made
 // on another node stays unseen, without anybody being told. Half-way, one
 // caller has it read again in the background, so that busy records are always
-// at hand. A push from other nodes needs only to call drop.
+// at hand. News from other nodes drop it at once.
+//
+// While the store cannot be reached, what was read before is served until it is
+// stale, because nobody can change it there either. That the store says there
+// is no such record is an answer, not a failure.
 //
 // What is absent is not remembered: guesses cannot fill the memory.
 type records[K comparable, T any] struct {
 	what  string
 	lease int64 // nanoseconds
+	stale int64 // nanoseconds; not above lease: nothing outlives its lease
 	clock func() int64
+	// store is shared by all records of one store.
+	store *outage
+	// doubted is the instant since which news may have been missed: what was
+	// read before is read again in the background when it is next used.
+	doubted atomic.Int64
+	// waited counts look-ups that found nothing that could be trusted, staled
+	// those that were then answered with what is stale.
+	waited, staled atomic.Uint64
+
 	// load returns nil for a record that is absent.
 	load  func(ctx context.Context, k K) (*T, error)
 	cache *cache[K, T]
@@ -58,6 +73,9 @@ func (p *patience) left() time.Duration {
 var (
 	errSlowStore = errors.New("the store did not answer in time")
 	errBusyStore = errors.New("too many reads of the store are pending")
+	errStoreAway = errors.New("the store has not answered for a while")
+	// errDamaged says that the store answered, with something unreadable.
+	errDamaged = errors.New("damaged")
 )
 
 // get returns a record that must not be changed, or nil if there is none.
@@ -66,15 +84,44 @@ func (r *records[K, T]) get(ctx context.Context, k K, now int64, p *patience) (*
 	if e != nil {
 		age := now - e.read
 		if 0 <= age && age < r.lease {
-			if age >= r.lease/2 && e.renewing.CompareAndSwap(false, true) {
-				r.fly(ctx, k, p.limit)
+			if (age >= r.lease/2 || e.read < r.doubted.Load()) && e.renewing.CompareAndSwap(false, true) {
+				r.renew(ctx, k, now, p.limit)
 			}
 			return e.value, nil
 		}
+		if age < 0 || age >= r.stale {
+			e = nil
+		}
+	}
+	r.waited.Add(1)
+	value, err := r.ask(ctx, k, e != nil, now, p)
+	if err == nil || e == nil || errors.Is(err, errDamaged) || context.Cause(ctx) != nil {
+		return value, err
+	}
+	r.staled.Add(1)
+	return e.value, nil
+}
+
+// renew reads a record again that nobody waits for.
+func (r *records[K, T]) renew(ctx context.Context, k K, now int64, limit time.Duration) {
+	if !r.store.knownAway(now) {
+		r.fly(ctx, k, limit)
+	}
+}
+
+// ask reads a record. Where there is a stale one to fall back on, nobody waits
+// for a store that is known to be away, not even who looks whether it is back.
+func (r *records[K, T]) ask(ctx context.Context, k K, stale bool, now int64, p *patience) (*T, error) {
+	away := r.store.open.Load()
+	if away && r.store.knownAway(now) {
+		return nil, fmt.Errorf("admission: reading %s: %w", r.what, errStoreAway)
 	}
 	f := r.fly(ctx, k, p.limit)
-	if f == nil {
+	switch {
+	case f == nil:
 		return nil, fmt.Errorf("admission: reading %s: %w", r.what, errBusyStore)
+	case away && stale:
+		return nil, fmt.Errorf("admission: reading %s: %w", r.what, errStoreAway)
 	}
 	return r.wait(ctx, f, p)
 }
@@ -117,9 +164,18 @@ func (r *records[K, T]) read(ctx context.Context, k K, f *flight[T], limit time.
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	// A store that does not obey the deadline stands in nobody else's way.
-	stop := context.AfterFunc(ctx, func() { r.forget(k, f) })
+	stop := context.AfterFunc(ctx, func() {
+		r.forget(k, f)
+		r.store.failed(r.clock(), errSlowStore)
+	})
 	defer stop()
 	f.value, f.err = r.loadSafely(ctx, k)
+	switch {
+	case f.err == nil || errors.Is(f.err, errDamaged):
+		r.store.answered(r.clock())
+	case stop(): // else it took too long, which is counted already
+		r.store.failed(r.clock(), f.err)
+	}
 	if f.err != nil {
 		f.err = fmt.Errorf("admission: reading %s: %w", r.what, f.err)
 	}
@@ -157,6 +213,10 @@ func (r *records[K, T]) forget(k K, f *flight[T]) {
 	}
 	r.mu.Unlock()
 }
+
+// doubt has everything that was read until now read again, each in the
+// background when it is next used.
+func (r *records[K, T]) doubt() { r.doubted.Store(r.clock()) }
 
 // changed makes a change of this process's own visible to all decisions that
 // begin after it, also if an older read is under way. A nil value says that the

@@ -87,6 +87,7 @@ func TestStoreAway(t *testing.T) {
 			}
 			synctest.Wait()
 			away.hang, away.err, away.panics = nil, nil, false
+			time.Sleep(lookEvery) // then somebody looks whether it is back
 			if v := s.call(secret, "GET /items"); !v.Admitted {
 				t.Errorf("%s: after it came back: %s %v", name, v.Condition, v.Cause)
 			}
@@ -94,13 +95,13 @@ func TestStoreAway(t *testing.T) {
 	}
 }
 
-// TestStoreAwayIsShortlyBridged: what was read lately is trusted up to MaxStale,
-// no longer.
+// TestStoreAwayIsShortlyBridged: where nothing stale is to be served, what was
+// read lately is trusted up to MaxStale, no longer.
 func TestStoreAwayIsShortlyBridged(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		s := newSite(t)
-		s.StoreTimeout, s.Clock = 0, nil
+		s.StoreTimeout, s.Clock, s.StaleKeys = 0, nil, -1
 		away := &troubledStore{Store: &store.Memory{}}
 		s.Store = away
 		secret, _ := s.create(NewKey{})
@@ -125,7 +126,7 @@ func TestManyWaitersHoldLittle(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		hang := make(chan struct{})
 		r := &records[int, Key]{
-			what: "a key", lease: int64(time.Second), clock: func() int64 { return 0 }, cache: newCache[int, Key](100),
+			what: "a key", lease: int64(time.Second), clock: func() int64 { return 0 }, store: &outage{}, cache: newCache[int, Key](100),
 			load: func(context.Context, int) (*Key, error) {
 				<-hang
 				return &Key{}, nil
@@ -154,7 +155,7 @@ func TestManyWaitersHoldLittle(t *testing.T) {
 		}
 		close(hang)
 		synctest.Wait()
-		if _, err := r.get(t.Context(), -1, 0, &patience{limit: time.Second}); err != nil || len(r.flights) != 0 || r.aloft != 0 {
+		if _, err := r.get(t.Context(), -1, int64(lookEvery), &patience{limit: time.Second}); err != nil || len(r.flights) != 0 || r.aloft != 0 {
 			t.Errorf("afterwards: %v, %d flights, %d aloft", err, len(r.flights), r.aloft)
 		}
 	})
@@ -239,7 +240,7 @@ func TestChangeHereOvertakesRead(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		old, release := &Key{State: KeyActive}, make(chan struct{})
 		r := &records[int, Key]{
-			what: "a key", lease: int64(time.Second), clock: func() int64 { return 0 }, cache: newCache[int, Key](100),
+			what: "a key", lease: int64(time.Second), clock: func() int64 { return 0 }, store: &outage{}, cache: newCache[int, Key](100),
 			load: func(context.Context, int) (*Key, error) {
 				value := old
 				<-release
