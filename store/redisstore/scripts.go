@@ -1,0 +1,30 @@
+package redisstore
+
+import (
+	_ "embed" // the scripts
+
+	"github.com/redis/rueidis"
+)
+
+// What the scripts of the store answer beside a version.
+const (
+	answerConflict = 0
+	answerAbsent   = -1
+	answerForeign  = -2
+)
+
+var (
+	//go:embed lua/swap.lua
+	swapSource string
+	//go:embed lua/delete.lua
+	deleteSource string
+	//go:embed lua/sweep.lua
+	sweepSource string
+	//go:embed lua/clock.lua
+	clockSource string
+
+	swapScript   = rueidis.NewLuaScript(swapSource)
+	deleteScript = rueidis.NewLuaScript(deleteSource)
+	sweepScript  = rueidis.NewLuaScript(sweepSource)
+	clockScript  = rueidis.NewLuaScript(clockSource)
+)
