@@ -155,7 +155,7 @@ func (x *exchange) decorate(h http.Header, status int) {
 		h[s.processTimeKey] = []string{x.elapsed(s.contract.Headers.ProcessTime.Unit)}
 	}
 	limits := &s.contract.Headers.RateLimit
-	if x.verdict.Limit.Rate != nil && limits.On.Holds(status) {
+	if len(x.verdict.Limits) > 0 && limits.On.Holds(status) {
 		x.rateHeaders(h, limits)
 	}
 }
@@ -167,36 +167,6 @@ func (x *exchange) elapsed(unit string) string {
 		scale = time.Second
 	}
 	return strconv.FormatFloat(float64(took)/float64(scale), 'f', 2, 64)
-}
-
-func (x *exchange) rateHeaders(h http.Header, names *contract.RateLimitHeaders) {
-	limit := &x.verdict.Limit
-	// One array holds the values of all headers.
-	values := make([]string, 0, 5)
-	set := func(key, value string) {
-		if key != "" {
-			values = append(values, value)
-			h[key] = values[len(values)-1 : len(values) : len(values)]
-		}
-	}
-	keys := &x.guard.state.rateKeys
-	set(keys.limit, strconv.FormatInt(limit.Rate.Limit, 10))
-	set(keys.remaining, strconv.FormatInt(limit.Remaining, 10))
-	if keys.reset != "" {
-		set(keys.reset, instantHeader(limit.Reset, names.ResetFormat, x.guard.now()))
-	}
-	if names.IETF {
-		policy := strconv.Quote(policyName(limit.Rate))
-		set("Ratelimit-Policy", policy+";q="+strconv.FormatInt(limit.Rate.Limit, 10)+";w="+strconv.FormatInt(ceilUnits(limit.Rate.Per, time.Second), 10))
-		set("Ratelimit", policy+";r="+strconv.FormatInt(limit.Remaining, 10)+";t="+strconv.FormatInt(ceilUnits(limit.Reset.Sub(x.guard.now()), time.Second), 10))
-	}
-}
-
-func policyName(r *contract.Rate) string {
-	if r.Name != "" {
-		return r.Name
-	}
-	return "default"
 }
 
 // instantHeader writes an instant so that it is never before the real one.

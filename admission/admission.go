@@ -68,6 +68,9 @@ type Verdict struct {
 	// Limit is the binding rate limit, for headers; the zero value when the
 	// call touches none.
 	Limit LimitState
+	// Limits are all limits that the call touches, after the decision. The slice
+	// lives as long as the Verdict.
+	Limits []LimitState
 
 	// Keyed says that the call has an idempotency key that counts: before it is
 	// worked on, [Controller.Reserve] has to say whether it may be.
@@ -84,17 +87,10 @@ type Verdict struct {
 	repeat bool
 	// found is what the look-up of the key has found.
 	found lookup
-}
-
-// LimitState is what one limit looks like after a decision.
-type LimitState struct {
-	// Rate is the limit's rule; nil when no limit was touched.
-	Rate *contract.Rate
-	// Remaining calls of cost 1 that would be admitted now.
-	Remaining int64
-	// Reset is the instant at which all of the limit is free again if no call
-	// comes before. It does not move without traffic.
-	Reset time.Time
+	// holding is what the call has taken.
+	holding holding
+	// limits is where Limits stands, as a rule.
+	limits [3]LimitState
 }
 
 // KeyState is the life of a key.

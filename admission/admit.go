@@ -41,13 +41,13 @@ type deciding struct {
 	wall     time.Time
 	now      int64
 	patience patience
-	plan     *planRates
+	plan     *planLimits
 }
 
 func (d *deciding) decide(ctx context.Context) {
 	operation := d.call.Operation
 	if len(d.Contract.Auth.Schemes) == 0 || operation != nil && operation.Public {
-		d.v.Admitted = d.repeated(ctx) && d.public(ctx)
+		d.let(d.room() && d.repeated(ctx) && d.public(ctx))
 		return
 	}
 	if !d.authenticate(ctx) || !d.standing(ctx) {
@@ -57,7 +57,15 @@ func (d *deciding) decide(ctx context.Context) {
 		d.look(ctx)
 		return
 	}
-	d.v.Admitted = d.room() && d.repeated(ctx) && d.limit(ctx, d.cost())
+	d.let(d.room() && d.repeated(ctx) && d.limit(ctx))
+}
+
+// let ends the decision.
+func (d *deciding) let(in bool) {
+	d.v.Admitted, d.v.holding.open = in, in
+	if !in {
+		d.state.room.leave(&d.v.holding, 0, false)
+	}
 }
 
 func (d *deciding) refuse(of condition.Condition) bool {
@@ -145,7 +153,7 @@ func (d *deciding) standing(ctx context.Context) bool {
 
 // planOf: an account on a plan that the contract no longer has is served on
 // the default one.
-func (d *deciding) planOf(ctx context.Context, a *Account) *planRates {
+func (d *deciding) planOf(ctx context.Context, a *Account) *planLimits {
 	if a.Plan != "" {
 		if p, ok := d.plans[a.Plan]; ok {
 			return p

@@ -202,7 +202,7 @@ func TestPublic(t *testing.T) {
 	s := newSite(t)
 	s.Store = nil
 	for _, credential := range []string{"", "junk", must[string](t)(Mint(s.Contract.Auth.Key, "live", s.random()))} {
-		if v := s.call(credential, "GET /open"); !v.Admitted || v.Key != nil || v.Plan != nil || v.Limit.Rate != nil {
+		if v := s.call(credential, "GET /open"); !v.Admitted || v.Key != nil || v.Plan != nil || v.Limit.Rule != nil {
 			t.Errorf("%q: %+v", credential, v)
 		}
 	}
@@ -266,7 +266,7 @@ func TestLimitsOfACall(t *testing.T) {
 	secret, _ := s.create(NewKey{})
 	s.call(secret, "POST /slow")
 	v := s.call(secret, "POST /slow")
-	if !v.Admitted || v.Limit.Rate.Name != "slow" || v.Limit.Remaining != 0 || !v.Limit.Reset.Equal(s.clock.Now().Add(time.Hour)) {
+	if !v.Admitted || v.Limit.Name != "slow" || v.Limit.Remaining != 0 || !v.Limit.Reset.Equal(s.clock.Now().Add(time.Hour)) {
 		t.Fatalf("%+v", v.Limit)
 	}
 	for range 5 {
@@ -305,7 +305,7 @@ func TestRemainingOfSeveral(t *testing.T) {
 		s.call(secret, "GET /items")
 	}
 	v := s.call(secret, "POST /pair")
-	if v.Admitted || v.Limit.Rate.Limit != 8 || v.RetryAfter != 15*time.Minute || v.Limit.Remaining != 0 {
+	if v.Admitted || v.Limit.Rule.Limit != 8 || v.RetryAfter != 15*time.Minute || v.Limit.Remaining != 0 {
 		t.Errorf("3 of 8 are left, but 0 of the plan's 60: %+v", v)
 	}
 }
@@ -320,7 +320,7 @@ func TestScopes(t *testing.T) {
 		s.call(one, "GET /items")
 	}
 	// 1,200 a minute for each key, 10,000 a day for the account.
-	if v := s.call(one, "GET /items"); v.Limit.Rate.Name != "" || v.Limit.Remaining != 99 {
+	if v := s.call(one, "GET /items"); v.Limit.Name != "" || v.Limit.Remaining != 99 {
 		t.Errorf("%+v", v.Limit)
 	}
 	if v := s.call(two, "GET /items"); v.Limit.Remaining != 1199 {
@@ -332,7 +332,7 @@ func TestScopes(t *testing.T) {
 			s.call(two, "GET /items")
 		}
 	}
-	if v := s.call(one, "GET /items"); v.Admitted || v.Limit.Rate.Name != "daily" || v.RetryAfter != 24*time.Hour-10*time.Minute {
+	if v := s.call(one, "GET /items"); v.Admitted || v.Limit.Name != "daily" || v.RetryAfter != 24*time.Hour-10*time.Minute {
 		t.Errorf("%+v", v)
 	}
 }
@@ -387,7 +387,7 @@ func TestReloadKeepsCounts(t *testing.T) {
 	next := parseContract(t, routes)
 	next.Plans[0].Rates[0].Limit, next.Plans[0].Rates[0].Burst = 120, 120
 	s.Controller = s.WithContract(next)
-	if v := s.call(secret, "GET /items"); v.Limit.Rate.Limit != 120 || v.Limit.Remaining != 59 {
+	if v := s.call(secret, "GET /items"); v.Limit.Rule.Limit != 120 || v.Limit.Remaining != 59 {
 		t.Errorf("half of the minute was used: %+v", v.Limit)
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/failwell/failwell/contract/condition"
+	"github.com/failwell/failwell/store/meter"
 )
 
 // authenticate finds the key. On failure it says no more than arithmetic on
@@ -54,7 +55,8 @@ func (d *deciding) failed(of condition.Condition) bool {
 	if x.wait == 0 && !x.never {
 		return d.refuse(of)
 	}
-	o := Outcome{Remaining: x.remaining, Reset: d.state.time.instant(x.reset), Refused: true, RetryAfter: time.Duration(x.wait), Never: x.never}
-	d.report(rate, &o)
-	return d.refuse(condition.RateLimited)
+	o := meter.Outcome{Remaining: x.remaining, Reset: d.state.time.instant(x.reset), Refused: true, RetryAfter: time.Duration(x.wait), Never: x.never}
+	d.v.Limit = stateOf(&d.throttle, &o, false)
+	d.v.Limits = append(d.v.limits[:0], d.v.Limit)
+	return d.refused(&d.throttle, 1, &o)
 }

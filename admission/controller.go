@@ -12,6 +12,7 @@ import (
 
 	"github.com/failwell/failwell/contract"
 	"github.com/failwell/failwell/store"
+	"github.com/failwell/failwell/store/meter"
 )
 
 // Controller decides on calls. Its methods may be used from any goroutine; it
@@ -45,8 +46,15 @@ type Controller struct {
 	// Environment is Optional: keys of other environments are unknown; "" means
 	// that all of the contract's environments are served.
 	Environment string
-	// Limiter is Optional: nil means a LocalLimiter on Clock.
-	Limiter Limiter
+	// Meter is Optional: who decides over limits. Nil chooses by the store: one
+	// that is a meter.Meter itself decides; any other that processes share keeps
+	// a Ledger of each account; and one of this process alone keeps a Ledger of
+	// what was paid for, quotas, balances and storage, while rates and slots are
+	// counted in memory.
+	Meter meter.Meter
+	// Overload is Optional: what this process takes on at a time; nil means
+	// whatever comes.
+	Overload *Overload
 	// Failures is Optional: how often each source may fail to authenticate; nil
 	// means 60 a minute, a Limit of 0 means without end. The algorithm is GCRA
 	// whatever it says. Calls that carry no credential guess nothing and do not
@@ -55,12 +63,14 @@ type Controller struct {
 	// Logger is Optional: nil discards. It gets what no verdict tells.
 	Logger *slog.Logger
 
-	once  sync.Once
-	plans map[string]*planRates
-	rates map[*contract.Operation][]limit
-	state *state
-	// failing is Failures, or its default.
-	failing contract.Rate
+	once     sync.Once
+	plans    map[string]*planLimits
+	rates    map[*contract.Operation][]limit
+	balances []limit
+	state    *state
+	// failing is Failures, or its default; throttle is what is said of it.
+	failing  contract.Rate
+	throttle limit
 	// lastWarning spaces out what is logged, in nanoseconds of the timeline.
 	lastWarning atomic.Int64
 }
@@ -75,7 +85,12 @@ const (
 // state outlives the contract.
 type state struct {
 	time     *timeline
-	limiter  Limiter
+	front    front
+	room     *room
+	renewals renewals
+	// holds names what calls hold: nobody else has the prefix.
+	prefix   string
+	holds    atomic.Uint64
 	keys     *records[digest, Key]
 	accounts *records[string, Account]
 	imports  *records[struct{}, imports]
@@ -83,12 +98,7 @@ type state struct {
 	failures failures
 	// scratches holds *scratch.
 	scratches sync.Pool
-}
-
-// planRates is a plan and its rates, ready for use.
-type planRates struct {
-	plan  *contract.Plan
-	rates []limit
+	running   running
 }
 
 // WithContract returns a Controller for another version of the contract, for
@@ -98,15 +108,16 @@ func (c *Controller) WithContract(next *contract.Contract) *Controller {
 	c.once.Do(c.prepare)
 	return &Controller{
 		Contract: next, Store: c.Store, Clock: c.Clock, Random: c.Random, StoreTimeout: c.StoreTimeout,
-		MaxStale: c.MaxStale, StaleKeys: c.StaleKeys, Cached: c.Cached, Environment: c.Environment, Limiter: c.Limiter,
+		MaxStale: c.MaxStale, StaleKeys: c.StaleKeys, Cached: c.Cached, Environment: c.Environment, Meter: c.Meter, Overload: c.Overload,
 		Failures: c.Failures, Logger: c.Logger, state: c.state,
 	}
 }
 
 func (c *Controller) prepare() {
-	c.plans = make(map[string]*planRates, len(c.Contract.Plans))
+	c.plans = make(map[string]*planLimits, len(c.Contract.Plans))
+	c.balances = balancesOf(c.Contract)
 	for _, p := range c.Contract.Plans {
-		c.plans[p.Name] = &planRates{p, limitsOf("plan/"+p.Name, p.Rates)}
+		c.plans[p.Name] = planLimitsOf(c.Contract, p)
 	}
 	c.rates = make(map[*contract.Operation][]limit, len(c.Contract.Operations))
 	for _, o := range c.Contract.Operations {
@@ -117,16 +128,15 @@ func (c *Controller) prepare() {
 		c.failing = *c.Failures
 	}
 	c.failing.Algorithm = contract.GCRA
+	c.throttle = limitsOf("failures", []contract.Rate{c.failing})[0]
 	if c.state == nil {
 		c.state = c.newState()
 	}
 }
 
 func (c *Controller) newState() *state {
-	s := &state{time: newTimeline(c.now()), limiter: c.Limiter, failures: failures{seed: maphash.MakeSeed()}}
-	if s.limiter == nil {
-		s.limiter = &LocalLimiter{Clock: c.Clock}
-	}
+	s := &state{time: newTimeline(c.now()), failures: failures{seed: maphash.MakeSeed()}}
+	c.chooseMeter(s)
 	cached := c.Cached
 	if cached <= 0 {
 		cached = defaultCached

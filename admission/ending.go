@@ -1,6 +1,13 @@
 package admission
 
-import "context"
+import (
+	"context"
+
+	"github.com/failsafe-go/failsafe-go/adaptivelimiter"
+
+	"github.com/failwell/failwell/internal/failpoint"
+	"github.com/failwell/failwell/store/meter"
+)
 
 // Ending is how an admitted call ended, for its limits.
 type Ending uint8
@@ -19,7 +26,121 @@ const (
 	Unknown
 )
 
+// holding is what an admitted call has taken, until it is settled.
+type holding struct {
+	// open says that the call was admitted and is not settled yet.
+	open bool
+	// name is that of the hold; "" when counters were charged for good.
+	name string
+	// counts: counters were charged. local: in this process, the store was away.
+	counts, local bool
+	// stored is how many bytes the storage was asked for.
+	stored int64
+	// extra are charges that were made while the call ran.
+	extra []charged
+	// bytes, permit and began are for room.
+	bytes  int64
+	permit adaptivelimiter.Permit
+	began  int64
+	lease  *renewal
+}
+
+// taken notes what a decision has taken.
+func (h *holding) taken(s *scratch, local bool) {
+	h.name, h.counts, h.local = s.taking.Hold, s.counts, local
+}
+
 // Settle ends an admitted call: it frees what the call held and settles what it
-// took. It must be called once for each admitted call. It does not wait longer
-// than StoreTimeout for the store; what it could not settle ends with its lease.
-func (c *Controller) Settle(context.Context, *Call, *Verdict, Ending) {}
+// took. It must be called once for each admitted call; a further call does
+// nothing. It does not wait longer than StoreTimeout for the store; what it could
+// not settle ends with its lease: slots become free, charges stay.
+//
+// Where the storage was asked for a body of unknown size, Call.Size may meanwhile
+// say how long it was.
+func (c *Controller) Settle(ctx context.Context, call *Call, v *Verdict, ending Ending) {
+	h := &v.holding
+	if !h.open {
+		return
+	}
+	h.open = false
+	c.state.room.leave(h, c.state.time.at(c.now())-h.began, ending == Done)
+	c.state.renewals.drop(h)
+	// The caller may be gone; what it took must be settled all the same.
+	ctx = context.WithoutCancel(ctx)
+	d := deciding{Controller: c, call: call, v: v, patience: patience{limit: c.storeTimeout()}}
+	d.settle(ctx, ending)
+	for i := range h.extra {
+		d.settleExtra(ctx, &h.extra[i], ending)
+	}
+	h.extra = nil
+}
+
+func (d *deciding) settle(ctx context.Context, ending Ending) {
+	h := &d.v.holding
+	if ending != Unsent && !h.counts || ending == Done && h.name == "" && d.v.Plan == nil {
+		return
+	}
+	s := d.state.scratch()
+	defer d.state.done(s)
+	if d.v.Account == nil {
+		d.demandPublic(s)
+	} else {
+		d.plan = d.plans[d.v.Plan.Name]
+		d.demandRates(s, d.cost())
+		if h.counts {
+			d.demandCounters(s)
+		}
+	}
+	var held, freed []meter.Change
+	for i := range s.demands {
+		change, changed := d.changeOf(&s.demands[i], ending)
+		switch {
+		case !changed:
+		case h.name != "" && change.Rule.Kind.Counts():
+			held = append(held, change)
+		default:
+			freed = append(freed, change)
+		}
+	}
+	failpoint.Hit(failpoint.Settling)
+	d.end(ctx, &meter.Settlement{Owner: s.taking.Owner, Hold: h.name, Left: ending == Left, Changes: held}, h.local)
+	d.end(ctx, &meter.Settlement{Owner: s.taking.Owner, Changes: freed}, h.local)
+	failpoint.Hit(failpoint.Settled)
+}
+
+func (d *deciding) end(ctx context.Context, s *meter.Settlement, local bool) {
+	if err := d.state.front.settle(ctx, s, local, &d.patience); err != nil {
+		d.warn(ctx, d.state.time.at(d.Controller.now()), "what a call took could not be settled, it stays charged", "err", err)
+	}
+}
+
+// changeOf is what becomes of one demand; changed is false when nothing does.
+func (d *deciding) changeOf(x *meter.Demand, ending Ending) (c meter.Change, changed bool) {
+	c = meter.Change{Demand: *x, Kept: x.Cost}
+	kind := x.Rule.Kind
+	if !kind.Counts() {
+		c.Kept = 0
+		return c, ending == Unsent
+	}
+	held := d.v.holding.name != ""
+	switch ending {
+	case Left:
+		return c, held
+	case Failed, Unsent:
+		c.Kept = 0
+		return c, true
+	case Done, Unknown:
+	}
+	switch kind {
+	case meter.Slots:
+		c.Kept = 0
+	case meter.Capacity:
+		if d.call.Size >= 0 {
+			c.Kept = d.call.Size
+		}
+	default:
+		// Unknown: the hold says for as long as it lasts that this was charged.
+		return c, held && ending == Done
+	}
+	return c, true
+}

@@ -21,7 +21,7 @@ func TestFailuresAreThrottled(t *testing.T) {
 		}
 	}
 	v := s.from(source, guess, "GET /items")
-	if v.Condition != condition.RateLimited || v.RetryAfter != time.Second || v.Limit.Remaining != 0 || v.Limit.Rate.Limit != 60 {
+	if v.Condition != condition.RateLimited || v.RetryAfter != time.Second || v.Limit.Remaining != 0 || v.Limit.Rule.Limit != 60 {
 		t.Fatalf("attempt 61: %+v", v)
 	}
 	if v := s.from(source, "acme_typo", "GET /items"); v.Condition != condition.RateLimited {

@@ -1,0 +1,45 @@
+package admission
+
+import (
+	"context"
+	"crypto/rand"
+	"strconv"
+
+	"github.com/failwell/failwell/store"
+	"github.com/failwell/failwell/store/meter"
+)
+
+// chooseMeter sets up who decides over limits, as Controller.Meter documents.
+func (c *Controller) chooseMeter(s *state) {
+	near := &meter.Local{Clock: c.Clock}
+	f := &s.front
+	f.near, f.breaker.logger, f.breaker.timeout = near, c.Logger, c.storeTimeout()
+	itself, ok := c.Store.(meter.Meter)
+	switch {
+	case c.Meter != nil:
+		f.far = c.Meter
+	case ok:
+		f.far = itself
+	case c.Store == nil:
+		f.far, f.private = near, true
+	case store.Shared(c.Store):
+		f.far = &Ledger{Store: c.Store}
+	default:
+		f.far, f.private = &Ledger{Store: c.Store, Rates: near}, true
+	}
+	if c.Overload != nil {
+		s.room = newRoom(c.Overload)
+	}
+	s.renewals.every = c.lease() / 3
+	s.renewals.renew = func(x *renewal) {
+		if err := s.again(x, c.storeTimeout()); err != nil {
+			c.warn(context.Background(), s.time.at(c.now()), "the lease of a running call could not be renewed", "err", err)
+		}
+	}
+	s.prefix = "call/" + rand.Text() + "/"
+}
+
+// unique names a hold as no other process names one.
+func (s *state) unique() string {
+	return s.prefix + strconv.FormatUint(s.holds.Add(1), 36)
+}
