@@ -58,22 +58,35 @@ func (c *AdminClient) CreateKey(ctx context.Context, n admission.NewKey) (secret
 // importBatch is how many keys go into one request.
 const importBatch = 1000
 
-// ImportKeys makes keys known that were issued elsewhere. It stops at the first
-// that is refused and returns those before it in whole batches.
-func (c *AdminClient) ImportKeys(ctx context.Context, list []admission.Imported) ([]admission.Key, error) {
-	made := make([]admission.Key, 0, len(list))
+// ImportKeys makes keys known that were issued elsewhere and goes on past those
+// that are refused. Results are in the order of the list; an error ends it, with
+// the results of the batches before. It can be repeated.
+func (c *AdminClient) ImportKeys(ctx context.Context, list []admission.Imported) ([]admission.ImportResult, error) {
+	results := make([]admission.ImportResult, 0, len(list))
 	for batch := range slices.Chunk(list, importBatch) {
 		request := importRequest{Keys: make([]importedKey, len(batch))}
 		for i, n := range batch {
 			request.Keys[i] = importedKey{requestOf(n.NewKey), n.Plain, n.SHA256, n.Start}
 		}
-		var page keyList
-		if err := c.call(ctx, http.MethodPost, "/v1/keys/import", request, &page); err != nil {
-			return made, err
+		var done importAnswer
+		if err := c.call(ctx, http.MethodPost, "/v1/keys/import", request, &done); err != nil {
+			return results, err
 		}
-		made = append(made, page.Keys...)
+		for _, r := range done.Results {
+			results = append(results, r.result())
+		}
 	}
-	return made, nil
+	return results, nil
+}
+
+func (r *importResult) result() admission.ImportResult {
+	switch {
+	case r.Existing:
+		return admission.ImportResult{Err: admission.ErrKeyExists}
+	case r.Key == nil:
+		return admission.ImportResult{Err: &toldError{text: r.Refused, is: admission.ErrInvalid}}
+	}
+	return admission.ImportResult{Key: *r.Key}
 }
 
 // Keys lists the keys of an account, or of all for "", as they were made.
@@ -208,5 +221,11 @@ type toldError struct {
 	wire *failwell.Error
 }
 
-func (e *toldError) Error() string   { return e.text }
-func (e *toldError) Unwrap() []error { return []error{e.is, e.wire} }
+func (e *toldError) Error() string { return e.text }
+
+func (e *toldError) Unwrap() []error {
+	if e.wire == nil { // part of an answer that is no error itself
+		return []error{e.is}
+	}
+	return []error{e.is, e.wire}
+}

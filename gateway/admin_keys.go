@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"io"
 	"net/http"
 	"strconv"
@@ -43,6 +42,24 @@ type importedKey struct {
 	Plain  string `json:"plain,omitempty"`
 	SHA256 string `json:"sha256,omitempty"`
 	Start  string `json:"start,omitempty"`
+}
+
+// importAnswer has a result for each key, in the order of the request.
+type importAnswer struct {
+	Results []importResult `json:"results"`
+	// Made, Existing and Refused count them.
+	Made     int `json:"made"`
+	Existing int `json:"existing"`
+	Refused  int `json:"refused"`
+}
+
+// importResult has one of its members.
+type importResult struct {
+	Key *admission.Key `json:"key,omitempty"`
+	// Existing says that the key was known before.
+	Existing bool `json:"existing,omitempty"`
+	// Refused says why the key was not taken.
+	Refused string `json:"refused,omitempty"`
 }
 
 type createdKey struct {
@@ -105,21 +122,34 @@ func (a *admin) listKeys(w http.ResponseWriter, r *http.Request) error {
 	return answer(w, http.StatusOK, keyList{append([]admission.Key{}, keys...)})
 }
 
-// importKeys stops at the first key that is refused; those before it are in.
+// importKeys goes on past keys that are refused. Only when the store fails is
+// there no result; the import can then be repeated.
 func (a *admin) importKeys(w http.ResponseWriter, r *http.Request) error {
 	var list importRequest
 	if err := read(r, &list); err != nil {
 		return err
 	}
-	made := keyList{Keys: make([]admission.Key, 0, len(list.Keys))}
+	keys := make([]admission.Imported, len(list.Keys))
 	for i, k := range list.Keys {
-		key, err := a.keys().Import(r.Context(), admission.Imported{NewKey: k.newKey(), Plain: k.Plain, SHA256: k.SHA256, Start: k.Start})
-		if err != nil {
-			return keyError(fmt.Errorf("key %d of %d: %w", i+1, len(list.Keys), err))
-		}
-		made.Keys = append(made.Keys, key)
+		keys[i] = admission.Imported{NewKey: k.newKey(), Plain: k.Plain, SHA256: k.SHA256, Start: k.Start}
 	}
-	return answer(w, http.StatusCreated, made)
+	done := importAnswer{Results: make([]importResult, len(keys))}
+	for i, result := range a.keys().ImportAll(r.Context(), keys) {
+		switch to := &done.Results[i]; {
+		case result.Err == nil:
+			to.Key = &result.Key
+			done.Made++
+		case errors.Is(result.Err, admission.ErrKeyExists):
+			to.Existing = true
+			done.Existing++
+		case errors.Is(result.Err, admission.ErrInvalid):
+			to.Refused = result.Err.Error()
+			done.Refused++
+		default:
+			return keyError(result.Err)
+		}
+	}
+	return answer(w, http.StatusOK, done)
 }
 
 func (a *admin) listAccounts(w http.ResponseWriter, r *http.Request) error {

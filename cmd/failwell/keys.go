@@ -31,8 +31,8 @@ type keyPlace struct {
 // keyring is what the commands need of either place.
 type keyring interface {
 	CreateKey(ctx context.Context, n admission.NewKey) (secret string, key admission.Key, err error)
-	// ImportKeys stops at the first that is refused.
-	ImportKeys(ctx context.Context, list []admission.Imported) ([]admission.Key, error)
+	// ImportKeys has a result for each key, unless it ends with an error.
+	ImportKeys(ctx context.Context, list []admission.Imported) ([]admission.ImportResult, error)
 	Keys(ctx context.Context, account string) ([]admission.Key, error)
 	RevokeKey(ctx context.Context, id string) (admission.Key, error)
 	// SetPlan puts an account, new or not, on a plan.
@@ -75,8 +75,6 @@ func refusal(err error) error {
 	switch {
 	case errors.Is(err, admission.ErrNoKey):
 		return hinted(err, "failwell keys list shows the ids")
-	case errors.Is(err, admission.ErrKeyExists):
-		return hinted(err, "leave it out; failwell keys list shows what is there")
 	case errors.Is(err, admission.ErrInvalid):
 		if what, hint, ok := strings.Cut(err.Error(), "; "); ok {
 			return hinted(errors.New(what), hint) //nolint:err113 // the same error, with its hint apart

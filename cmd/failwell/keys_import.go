@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -27,9 +28,9 @@ type keysImportCmd struct {
 	Name       string   `help:"Name for people."                                                                  placeholder:"TEXT"`
 }
 
-// Run imports keys in the order given. Those that are there already are counted
-// and passed over, so that an import that broke off can be run again; anything
-// else that is refused ends it, with what was done until then told first.
+// Run imports keys and goes on past those that are refused, which are told with
+// their lines. Keys that are there already are only counted, so that an import
+// can be run again.
 func (x *keysImportCmd) Run(ctx context.Context, c *console) error {
 	expires, err := expiry(x.Expires, time.Now())
 	if err != nil {
@@ -47,7 +48,7 @@ func (x *keysImportCmd) Run(ctx context.Context, c *console) error {
 			}
 		}
 		done, fault := importAll(ctx, keys, base, lines, hashed)
-		return errors.Join(x.report(c, done), fault)
+		return errors.Join(x.report(c, &done), fault)
 	})
 }
 
@@ -61,29 +62,50 @@ type importLine struct {
 type importJSON struct {
 	Keys []admission.Key `json:"keys"`
 	// Existing counts the keys that were there already.
-	Existing int `json:"existing"`
+	Existing int           `json:"existing"`
+	Refused  []refusedJSON `json:"refused"`
 }
 
-// importAll takes keys one by one: of a batch that is refused in the middle,
-// nobody could say which keys are new.
+type refusedJSON struct {
+	Line int    `json:"line"`
+	What string `json:"what"`
+}
+
+// importBatch is how many keys are given away at once, so that what was done is
+// known when a later batch fails.
+const importBatch = 1000
+
 func importAll(ctx context.Context, keys keyring, base admission.NewKey, lines []importLine, hashed bool) (importJSON, error) {
-	done := importJSON{Keys: []admission.Key{}}
-	for _, line := range lines {
-		n := admission.Imported{NewKey: base, Plain: line.text}
-		if hashed {
-			n.Plain, n.SHA256 = "", line.text
+	done := importJSON{Keys: []admission.Key{}, Refused: []refusedJSON{}}
+	var first error
+	for batch := range slices.Chunk(lines, importBatch) {
+		list := make([]admission.Imported, len(batch))
+		for i, line := range batch {
+			list[i] = admission.Imported{NewKey: base, Plain: line.text}
+			if hashed {
+				list[i].Plain, list[i].SHA256 = "", line.text
+			}
 		}
-		made, err := keys.ImportKeys(ctx, []admission.Imported{n})
-		switch {
-		case errors.Is(err, admission.ErrKeyExists):
-			done.Existing++
-		case err != nil:
-			return done, &importError{line.number, err}
-		default:
-			done.Keys = append(done.Keys, made...)
+		results, err := keys.ImportKeys(ctx, list)
+		if err != nil {
+			return done, err
+		}
+		for i, r := range results {
+			switch {
+			case r.Err == nil:
+				done.Keys = append(done.Keys, r.Key)
+			case errors.Is(r.Err, admission.ErrKeyExists):
+				done.Existing++
+			default:
+				refused := &importError{batch[i].number, r.Err}
+				done.Refused = append(done.Refused, refusedJSON{refused.line, r.Err.Error()})
+				if first == nil {
+					first = refused
+				}
+			}
 		}
 	}
-	return done, nil
+	return done, first
 }
 
 // importError says which line was refused.
@@ -92,25 +114,39 @@ type importError struct {
 	err  error
 }
 
-func (e *importError) Error() string {
-	return fmt.Sprintf("line %d: %s", e.line, strings.TrimPrefix(e.err.Error(), "key 1 of 1: "))
-}
-
+func (e *importError) Error() string { return fmt.Sprintf("line %d: %s", e.line, e.err) }
 func (e *importError) Unwrap() error { return e.err }
 
-func (x *keysImportCmd) report(c *console, done importJSON) error {
+// mostRefused bounds the lines on refused keys; --json has them all.
+const mostRefused = 20
+
+func (x *keysImportCmd) report(c *console, done *importJSON) error {
 	if x.JSON {
 		return c.json(done)
 	}
-	there := ""
+	more := ""
 	switch done.Existing {
 	case 0:
 	case 1:
-		there = ", 1 was there already"
+		more = ", 1 was there already"
 	default:
-		there = fmt.Sprintf(", %d were there already", done.Existing)
+		more = fmt.Sprintf(", %d were there already", done.Existing)
 	}
-	return c.printf("imported %s for account %s%s\n", count(len(done.Keys), "key"), x.Account, there)
+	if n := len(done.Refused); n > 0 {
+		more += fmt.Sprintf(", %d refused", n)
+	}
+	if err := c.printf("imported %s for account %s%s\n", count(len(done.Keys), "key"), x.Account, more); err != nil {
+		return err
+	}
+	for i, r := range done.Refused[min(1, len(done.Refused)):] { // the first is the error that is told at the end
+		if i == mostRefused {
+			c.notef("and %d more; --json lists them", len(done.Refused)-1-i)
+			break
+		}
+		what, _, _ := strings.Cut(r.What, "; ")
+		c.notef("line %d: %s", r.Line, what)
+	}
+	return nil
 }
 
 // maxImport bounds the file of keys in bytes.

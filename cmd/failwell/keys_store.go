@@ -14,16 +14,15 @@ func (s *storedKeys) CreateKey(ctx context.Context, n admission.NewKey) (string,
 	return s.ring.Create(ctx, n)
 }
 
-func (s *storedKeys) ImportKeys(ctx context.Context, list []admission.Imported) ([]admission.Key, error) {
-	keys := make([]admission.Key, 0, len(list))
-	for i := range list {
-		key, err := s.ring.Import(ctx, list[i])
-		if err != nil {
-			return keys, err
+// ImportKeys ends with the store's error where there is one.
+func (s *storedKeys) ImportKeys(ctx context.Context, list []admission.Imported) ([]admission.ImportResult, error) {
+	results := s.ring.ImportAll(ctx, list)
+	for _, r := range results {
+		if r.Err != nil && !errors.Is(r.Err, admission.ErrKeyExists) && !errors.Is(r.Err, admission.ErrInvalid) {
+			return nil, r.Err
 		}
-		keys = append(keys, key)
 	}
-	return keys, nil
+	return results, nil
 }
 
 func (s *storedKeys) Keys(ctx context.Context, account string) ([]admission.Key, error) {
