@@ -32,6 +32,8 @@ type exchange struct {
 	// code and condition of the error that was written, for the record.
 	code  *contract.Code
 	cause error
+	// charging guards what handlers charge to call and verdict, and their end.
+	charging sync.Mutex
 
 	// mu guards the rest where a handler runs under a timeout and may still
 	// write when the time is over.
