@@ -29,6 +29,15 @@ type usageError struct{ what string }
 
 func (e *usageError) Error() string { return e.what }
 
+// statusError ends a command with an exit status of its own.
+type statusError struct {
+	code int
+	err  error
+}
+
+func (e *statusError) Error() string { return e.err.Error() }
+func (e *statusError) Unwrap() error { return e.err }
+
 func usage(hint, format string, args ...any) error {
 	return hinted(&usageError{fmt.Sprintf(format, args...)}, hint)
 }

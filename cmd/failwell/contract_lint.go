@@ -110,7 +110,9 @@ func (x *contractLintCmd) printf(c *console, format string, args ...any) error {
 	return c.printf(format, args...)
 }
 
-func count(n int, noun string) string {
+func count(n int, noun string) string { return count64(int64(n), noun) }
+
+func count64(n int64, noun string) string {
 	if n == 1 {
 		return "1 " + noun
 	}

@@ -4,7 +4,8 @@
 // Results go to stdout, logs and errors to stderr. An error is one line without
 // a full stop, followed where possible by a line that begins with "hint:". The
 // exit status is 0 when all went well, 1 when the work failed (or lint found
-// something), 2 when the command line cannot be understood.
+// something), 2 when the command line cannot be understood or, for a check, when
+// what it should look at is out of reach.
 package main
 
 import (
@@ -22,8 +23,9 @@ import (
 
 // Exit statuses.
 const (
-	exitFailed = 1
-	exitUsage  = 2
+	exitFailed  = 1
+	exitUsage   = 2
+	exitUnknown = 2
 )
 
 // cli is the command line. Each command has a file of its own.
@@ -32,6 +34,7 @@ type cli struct {
 	Serve    serveCmd    `cmd:"" help:"Run the gateway in front of a service."`
 	Sandbox  sandboxCmd  `cmd:"" help:"Run a stand-in for an API."`
 	Keys     keysCmd     `cmd:"" help:"Manage API keys."`
+	Store    storeCmd    `cmd:"" help:"Check stores, and copy between them."`
 	Contract contractCmd `cmd:"" help:"Show, check and start contracts."`
 	Explain  explainCmd  `cmd:"" help:"Explain an error code, or a response from stdin."`
 
@@ -76,6 +79,9 @@ func run(ctx context.Context, args []string, c *console) int {
 		c.complain(err)
 		if _, usage := errors.AsType[*usageError](err); usage {
 			return exitUsage
+		}
+		if status, ok := errors.AsType[*statusError](err); ok {
+			return status.code
 		}
 		return exitFailed
 	}

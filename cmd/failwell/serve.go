@@ -43,6 +43,10 @@ func (x *serveCmd) Run(ctx context.Context, c *console) error {
 	if err != nil {
 		return err
 	}
+	if err := refuseHalfCopy(ctx, s); err != nil {
+		return errors.Join(err, s.Close())
+	}
+	warnOfStore(ctx, s, settings.Store, logger)
 	g, err := gateway.New(gateway.Config{
 		Settings: settings, LoadContract: loadContract, LoadOperations: loadOperations, Store: s, Logger: logger, Version: version(),
 	})
