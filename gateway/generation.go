@@ -13,6 +13,7 @@ import (
 	"github.com/failwell/failwell"
 	"github.com/failwell/failwell/admission"
 	"github.com/failwell/failwell/contract"
+	"github.com/failwell/failwell/store"
 )
 
 // generation is everything that a reload replaces at once. It is only read;
@@ -34,10 +35,17 @@ type generation struct {
 	transports map[bool]*http.Transport
 }
 
-// storePatience is how long a decision waits for the store. The stores that
-// there are live in the process: where one of them is slow the whole machine is,
-// and a busy moment must not refuse calls.
+// storePatience is how long a decision waits for a store that lives in the
+// process: where one of them is slow the whole machine is, and a busy moment
+// must not refuse calls. One over a network gets the 20 ms of admission.
 const storePatience = 250 * time.Millisecond
+
+func (g *Gateway) storePatience() time.Duration {
+	if store.Shared(g.config.Store) {
+		return 0
+	}
+	return storePatience
+}
 
 // withOpenAPI puts the contract before the operations of an OpenAPI file.
 func (g *Gateway) withOpenAPI(c *contract.Contract, file string) (*contract.Contract, error) {
@@ -94,7 +102,7 @@ func (g *Gateway) build(s Settings, old *generation) (*generation, error) {
 		return nil, err
 	}
 	if old == nil {
-		n.admission = &admission.Controller{Contract: n.contract, Store: g.config.Store, Clock: g.config.Clock, Logger: g.log, StoreTimeout: storePatience}
+		n.admission = &admission.Controller{Contract: n.contract, Store: g.config.Store, Clock: g.config.Clock, Logger: g.log, StoreTimeout: g.storePatience()}
 	} else {
 		n.admission = old.admission.WithContract(n.contract)
 	}
