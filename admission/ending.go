@@ -77,7 +77,7 @@ func (c *Controller) Settle(ctx context.Context, call *Call, v *Verdict, ending 
 
 func (d *deciding) settle(ctx context.Context, ending Ending) {
 	h := &d.v.holding
-	if ending != Unsent && !h.counts || ending == Done && h.name == "" && d.v.Plan == nil {
+	if ending != Unsent && !h.counts || h.name == "" && (ending == Done || ending == Unknown) {
 		return
 	}
 	s := d.state.scratch()
@@ -114,6 +114,18 @@ func (d *deciding) end(ctx context.Context, s *meter.Settlement, local bool) {
 	}
 }
 
+// expired reports whether the period of an allowance has ended since the call was
+// charged: what it took of that must not be given back to the next one. A hold
+// knows by itself.
+func (d *deciding) expired(r *meter.Rule) bool {
+	for i := range d.v.Limits {
+		if l := &d.v.Limits[i]; l.Rule == r && r.Kind == meter.Allowance {
+			return !d.Controller.now().Before(l.Reset)
+		}
+	}
+	return false
+}
+
 // changeOf is what becomes of one demand; changed is false when nothing does.
 func (d *deciding) changeOf(x *meter.Demand, ending Ending) (c meter.Change, changed bool) {
 	c = meter.Change{Demand: *x, Kept: x.Cost}
@@ -128,7 +140,7 @@ func (d *deciding) changeOf(x *meter.Demand, ending Ending) (c meter.Change, cha
 		return c, held
 	case Failed, Unsent:
 		c.Kept = 0
-		return c, true
+		return c, held || !d.expired(x.Rule)
 	case Done, Unknown:
 	}
 	switch kind {

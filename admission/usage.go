@@ -42,12 +42,17 @@ func (c *Controller) Charge(ctx context.Context, account, name string, amount in
 	if err != nil || l == nil {
 		return err
 	}
+	if l.rule.Kind == meter.Capacity && id != "" {
+		return d.reserveOnce(ctx, l, amount, id)
+	}
 	_, err = d.charge(ctx, l, amount, holdOf("charge/", id))
 	return err
 }
 
 // Credit pays an amount into a balance of the account, or gives it back to a
-// quota. It happens once for each id, as with Charge.
+// quota, though never more than is charged there for good: charges that are still
+// remembered by their id or their call are not. It happens once for each id, as
+// with Charge.
 func (c *Controller) Credit(ctx context.Context, account, name string, amount int64, id string) error {
 	d, l, err := c.on(ctx, account, name, amount, id)
 	if err != nil || l == nil {
@@ -78,6 +83,7 @@ func (c *Controller) Usage(ctx context.Context, account string) ([]Usage, error)
 	s := d.state.scratch()
 	defer d.state.done(s)
 	s.taking.Owner = account
+	s.taking.Hold, s.taking.Lease, s.taking.Keep = "usage", time.Second, time.Second // asks, and so holds nothing
 	for _, limits := range [][]limit{d.plan.quotas, d.balances} {
 		for i := range limits {
 			s.add(&limits[i], account, 0)
@@ -268,15 +274,40 @@ func (d *deciding) charge(ctx context.Context, l *limit, amount int64, hold stri
 	return local, nil
 }
 
+// reserveOnce counts bytes for good, and once. A hold on storage is a lease, so
+// the bytes are taken under one name, which asks for room, and put for good under
+// another, which is remembered. A crash in between frees the first.
+func (d *deciding) reserveOnce(ctx context.Context, l *limit, bytes int64, id string) error {
+	asked, known := holdOf("reserve/", id), holdOf("charge/", id)
+	if _, err := d.charge(ctx, l, bytes, asked); err != nil {
+		// There is no room for more than there ever is, unless it is remembered.
+		if _, again := d.charge(ctx, l, meter.MaxUnits, known); again == nil {
+			return nil
+		}
+		return err
+	}
+	err := d.correct(ctx, l, meter.Settlement{Hold: known, Once: d.keep()}, 0, bytes)
+	if err != nil {
+		return err
+	}
+	return d.correct(ctx, l, meter.Settlement{Hold: asked}, bytes, 0)
+}
+
 // giveBack corrects a limit without asking whether it has that much to give.
 func (d *deciding) giveBack(ctx context.Context, l *limit, amount int64, hold string) error {
-	s := meter.Settlement{
-		Owner: d.v.Account.ID, Hold: hold,
-		Changes: []meter.Change{{Demand: meter.Demand{Limit: l.name, Subject: d.v.Account.ID, Rule: &l.rule, Cost: amount}}},
-	}
+	s := meter.Settlement{Hold: hold}
 	if hold != "" {
 		s.Once = d.keep()
 	}
+	return d.correct(ctx, l, s, amount, 0)
+}
+
+// correct changes one limit from what it took to what it keeps.
+func (d *deciding) correct(ctx context.Context, l *limit, s meter.Settlement, took, kept int64) error {
+	s.Owner = d.v.Account.ID
+	s.Changes = []meter.Change{{
+		Demand: meter.Demand{Limit: l.name, Subject: d.v.Account.ID, Rule: &l.rule, Cost: took}, Kept: kept,
+	}}
 	if err := d.state.front.settle(ctx, &s, false, &d.patience); err != nil {
 		return &Refusal{Condition: condition.Unavailable, Cause: err}
 	}
