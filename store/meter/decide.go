@@ -93,10 +93,10 @@ func (t *Taking) Decide(states []State, at Instant) (changed bool) {
 			*o = s.counter.outcome(t.Hold, d, at)
 			timed = timed && !o.Refused
 		} else {
-			p := paceOf(d.Rule)
-			s.cell = p.at(s.cell, at.Now)
-			changed = s.queue != nil && s.queue.prune(p, at.Now) || changed
-			*o = p.outcome(s.cell, d.Cost, at)
+			s.pace = paceOf(d.Rule)
+			s.cell = s.pace.at(s.cell, at.Now)
+			changed = s.queue != nil && s.queue.prune(s.pace, at.Now) || changed
+			*o = s.pace.outcome(s.cell, d.Cost, at)
 			timed = timed && !o.Never
 		}
 		t.Admitted = t.Admitted && !o.Refused
@@ -157,12 +157,11 @@ func (t *Taking) charge(states []State, at Instant) (changed bool) {
 			o.Remaining = max(s.counter.room(d.Rule), 0)
 			continue
 		}
-		p := paceOf(d.Rule)
-		s.cell = p.take(s.cell, at.Now, d.Cost)
+		s.cell = s.pace.take(s.cell, at.Now, d.Cost)
 		if s.queue != nil {
-			s.queue.came(p, t.Caller, d.Cost)
+			s.queue.came(s.pace, t.Caller, d.Cost)
 		}
-		o.Remaining, o.Reset = p.room(s.cell, at.Now), at.tell(s.cell.full)
+		o.Remaining, o.Reset = s.pace.room(s.cell, at.Now), at.tell(s.cell.full)
 	}
 	return changed
 }
@@ -213,12 +212,11 @@ func (t *Taking) reappoint(states []State, at Instant) (when Micros, changed boo
 		if d.Rule.Kind.Counts() || d.Cost == 0 {
 			continue
 		}
-		p := paceOf(d.Rule)
 		if s.queue.find(t.Caller) >= 0 {
-			s.queue.cancel(p, t.Caller)
+			s.queue.cancel(s.pace, t.Caller)
 			changed = true
 		}
-		first, beyond := s.queue.earliest(p, s.cell, at.Now, d.Cost)
+		first, beyond := s.queue.earliest(s.pace, s.cell, at.Now, d.Cost)
 		when, late = max(when, first), late || beyond
 	}
 	if late {
@@ -232,7 +230,7 @@ func (t *Taking) reappoint(states []State, at Instant) (when Micros, changed boo
 		if s.queue == nil {
 			s.queue = &queue{}
 		}
-		s.queue.book(paceOf(d.Rule), s.cell, appointment{caller: t.Caller, cost: d.Cost, at: when})
+		s.queue.book(s.pace, s.cell, appointment{caller: t.Caller, cost: d.Cost, at: when})
 	}
 	return when, true
 }

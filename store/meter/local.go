@@ -15,7 +15,7 @@ import (
 // others and drops those. A busy rate takes 24 bytes in a table that is at least
 // an eighth and at most three quarters full. Counters and appointments take a
 // few hundred bytes each; a counter is never forgotten while something is taken
-// of it, and rates remember appointments for one limit in 64 Slots.
+// of it, and appointments are remembered for one limit in 64 Slots.
 type Local struct {
 	// Clock is Optional: nil means time.Now. It is called concurrently. A clock
 	// with a monotonic reading is not disturbed when the time is set; one without
@@ -115,7 +115,8 @@ func (l *Local) sweepElsewhere(i uint32, at Instant) {
 	s := &l.shards[i%shards]
 	if s.mu.TryLock() {
 		s.table.sweep(sweptElsewhere, at.Now)
-		s.sweep(at)
+		s.sweepCounters(at)
+		s.sweepQueues(at)
 		s.mu.Unlock()
 	}
 }

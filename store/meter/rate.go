@@ -21,9 +21,10 @@ func paceOf(r *Rule) pace {
 		burst = limit
 	}
 	step := (per-1)/Micros(limit) + 1
-	depth := farthest / step * step
-	if high, low := bits.Mul64(uint64(step), uint64(burst)); high == 0 && low < uint64(depth) {
-		depth = Micros(low)
+	high, low := bits.Mul64(uint64(step), uint64(burst))
+	depth := Micros(low)
+	if high != 0 || low > uint64(farthest) {
+		depth = farthest / step * step
 	}
 	return pace{limit: limit, per: per, step: step, depth: depth}
 }
@@ -68,7 +69,7 @@ func (p pace) never(cost int64) bool {
 	if p.window {
 		return cost > p.limit
 	}
-	return cost > int64(p.depth/p.step)
+	return cost > 1 && cost > int64(p.depth/p.step)
 }
 
 // wait is how long it takes until cost has room; 0 when it has. The cost is

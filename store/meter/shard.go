@@ -28,10 +28,11 @@ type counterName struct {
 	limit, subject, operation string
 }
 
-// place is where a rate was found in the table.
+// place is where a rate was found: in the table, and whether it has a queue.
 type place struct {
-	id   uint64
-	slot int
+	id     uint64
+	slot   int
+	queued bool
 }
 
 const (
@@ -64,7 +65,7 @@ func (s *shard) load(d *Demand, seed maphash.Seed) {
 		state.cell = held.cell
 	}
 	if len(s.queues) > 0 {
-		state.queue = s.queues[p.id]
+		state.queue, p.queued = s.queues[p.id]
 	}
 	if n := len(s.spare); n > 0 && state.queue == nil {
 		state.queue, s.spare = s.spare[n-1], s.spare[:n-1]
@@ -82,8 +83,15 @@ func (s *shard) keep(i int, d *Demand, at Instant, charged bool) {
 	if charged && (state.cell.full > at.Now || s.table.slots[s.table.find(p.id)].id == p.id) {
 		s.table.put(p.slot, p.id, state.cell)
 	}
-	if state.queue != nil {
-		s.keepQueue(p.id, state.queue, at)
+	switch q := state.queue; {
+	case q == nil, p.queued && !q.empty():
+	case p.queued:
+		delete(s.queues, p.id)
+		s.recycle(q)
+	case q.empty():
+		s.recycle(q)
+	default:
+		s.keepQueue(p.id, q, at)
 	}
 }
 
@@ -99,35 +107,32 @@ func (s *shard) keepCounter(d *Demand, state *State, at Instant) {
 	if s.counters == nil {
 		s.counters = make(map[counterName]*counter)
 	}
-	s.sweep(at)
+	s.sweepCounters(at)
 	s.counters[name] = state.counter
 }
 
+// keepQueue remembers the appointments of another rate, if there is room.
 func (s *shard) keepQueue(id uint64, q *queue, at Instant) {
-	known := len(s.queues) > 0 && s.queues[id] == q
-	switch {
-	case q.empty() && known:
-		delete(s.queues, id)
-		fallthrough
-	case q.empty():
-		s.spare = append(s.spare, q)
-	case !known:
-		if s.queues == nil {
-			s.queues = make(map[uint64]*queue)
-		}
-		s.sweep(at)
-		for other := range s.queues {
-			if len(s.queues) < s.appointed {
-				break
-			}
-			delete(s.queues, other)
-		}
-		s.queues[id] = q
+	if len(s.queues) >= s.appointed {
+		s.sweepQueues(at)
 	}
+	if len(s.queues) >= s.appointed {
+		s.recycle(q)
+		return
+	}
+	if s.queues == nil {
+		s.queues = make(map[uint64]*queue)
+	}
+	s.queues[id] = q
 }
 
-// sweep drops a few counters and queues that say nothing any more.
-func (s *shard) sweep(at Instant) {
+func (s *shard) recycle(q *queue) {
+	*q = queue{entries: q.entries[:0]}
+	s.spare = append(s.spare, q)
+}
+
+// sweepCounters drops a few counters that say nothing any more.
+func (s *shard) sweepCounters(at Instant) {
 	n := 0
 	for name, c := range s.counters {
 		if n++; n > swept {
@@ -138,7 +143,11 @@ func (s *shard) sweep(at Instant) {
 			delete(s.counters, name)
 		}
 	}
-	n = 0
+}
+
+// sweepQueues drops a few queues of appointments that have all passed.
+func (s *shard) sweepQueues(at Instant) {
+	n := 0
 	for id, q := range s.queues {
 		if n++; n > swept {
 			break
@@ -146,8 +155,7 @@ func (s *shard) sweep(at Instant) {
 		state := State{queue: q}
 		if state.Idle(at) {
 			delete(s.queues, id)
-			*q = queue{entries: q.entries[:0]}
-			s.spare = append(s.spare, q)
+			s.recycle(q)
 		}
 	}
 }

@@ -10,6 +10,8 @@ type State struct {
 	cell    cell
 	queue   *queue
 	counter *counter
+	// pace is of the decision under way.
+	pace pace
 }
 
 // prepare makes the state one of kind k. A limit whose rule became one of
