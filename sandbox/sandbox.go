@@ -1,5 +1,7 @@
 // Package sandbox runs stand-ins for the built-in APIs. They hold state and
-// enforce their contracts for real: an error occurs because its cause does.
+// enforce their contracts for real: an error occurs because its cause does. On
+// top of that every error can be forced, the wire can be made to fail, and the
+// clock can be set forward.
 //
 // A sandbox is for tests and for looking around. It keeps the keys that it
 // prints in its store in plain text, and its control endpoints below /_sandbox/
@@ -8,6 +10,7 @@ package sandbox
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"maps"
@@ -15,12 +18,15 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"time"
 
-	"github.com/failwell/failwell"
-	"github.com/failwell/failwell/admission"
 	"github.com/failwell/failwell/contract"
 	"github.com/failwell/failwell/contract/builtin"
+	"github.com/failwell/failwell/sandbox/fault"
+	"github.com/failwell/failwell/sandbox/heppu"
+	"github.com/failwell/failwell/sandbox/stand"
 	"github.com/failwell/failwell/store"
 )
 
@@ -28,13 +34,21 @@ import (
 type Options struct {
 	// API is required: one of [Names].
 	API string
-	// Store is optional: where everything is kept. Nil means memory, which is
-	// gone with the process.
+	// Store is optional: a store of the caller's, who closes it, and whose clock
+	// is not set forward. A reset takes only the stand-in's own records out of it.
 	Store store.Store
-	// Clock is optional: nil means time.Now.
+	// OpenStore is optional, where Store is not given: it opens where everything is kept, on the sandbox's
+	// clock. Nil means memory, which is gone with the sandbox. What it opens is
+	// closed by Close.
+	OpenStore func(clock func() time.Time) (store.Store, error)
+	// Clock is optional: what the sandbox's clock, which can be set forward,
+	// starts from. Nil means time.Now.
 	Clock func() time.Time
 	// Logger is optional: nil means slog.Default.
 	Logger *slog.Logger
+	// Faults is optional: what goes wrong on purpose. Nil means nothing; see
+	// [fault.Mild] and [fault.Hostile].
+	Faults *fault.Script
 	// BackendTimeout is optional: how long the API waits for what is behind it.
 	// 0 means two seconds.
 	BackendTimeout time.Duration
@@ -45,28 +59,11 @@ type Options struct {
 }
 
 // AccountHeader names the account of a call that was admitted elsewhere.
-const AccountHeader = "X-Failwell-Account"
+const AccountHeader = stand.AccountHeader
 
-// Sandbox is a running stand-in. It is safe for concurrent use.
-type Sandbox struct {
-	contract *contract.Contract
-	guard    *failwell.Guard
-	keyring  *admission.Keyring
-	store    store.Store
-	owned    bool
-	handler  http.Handler
-	base     string
-	keys     map[string]string
-	state    *switches
-	backend  *backend
-	clock    func() time.Time
-}
-
-// api is what a stand-in brings: handlers by the id of the operation.
-type api func(*Sandbox) map[string]func(http.ResponseWriter, *http.Request) error
-
-func apis() map[string]api {
-	return map[string]api{"heppu": heppu}
+// apis are the stand-ins there are.
+func apis() map[string]func(*stand.World) (stand.API, error) {
+	return map[string]func(*stand.World) (stand.API, error){"heppu": heppu.New}
 }
 
 // Names lists the APIs that have a stand-in.
@@ -74,53 +71,100 @@ func Names() []string {
 	return slices.Sorted(maps.Keys(apis()))
 }
 
+// Sandbox is a running stand-in. It is safe for concurrent use.
+type Sandbox struct {
+	contract *contract.Contract
+	options  Options
+	logger   *slog.Logger
+	clock    *stand.Clock
+	store    store.Store
+	backend  *stand.Backend
+	faults   *fault.Injector
+	journal  *journal
+	base     string
+	url      atomic.Pointer[string]
+
+	maintenance atomic.Bool
+
+	// resetting keeps resets one after the other; live is what one replaces.
+	resetting sync.Mutex
+	live      atomic.Pointer[life]
+	control   http.Handler
+}
+
 // New starts a stand-in; Close ends it.
 func New(ctx context.Context, o Options) (*Sandbox, error) {
-	build, ok := apis()[o.API]
-	if !ok {
+	if _, ok := apis()[o.API]; !ok {
 		return nil, fmt.Errorf("sandbox: there is no stand-in for %q, known are %s", o.API, strings.Join(Names(), ", "))
 	}
 	c, err := builtin.Get(o.API)
 	if err != nil {
 		return nil, fmt.Errorf("sandbox: %w", err)
 	}
-	s := &Sandbox{contract: c, store: o.Store, clock: o.Clock, state: &switches{}}
-	if s.clock == nil {
-		s.clock = time.Now
-	}
-	if s.store == nil {
-		s.store, s.owned = &store.Memory{Clock: s.clock}, true
-	}
-	// The store is in the same process: where it is slow the machine is, and a
-	// stand-in that then refuses calls would test nothing.
-	controller := &admission.Controller{Contract: c, Store: s.store, Clock: s.clock, Logger: o.Logger, StoreTimeout: 10 * time.Second}
-	s.keyring = controller.Keys()
-	s.guard = &failwell.Guard{Contract: c, Admission: controller, Clock: s.clock, Logger: o.Logger}
-	if o.Open {
-		s.guard.Admission = nil
-	}
-	if s.keys, err = s.seed(ctx); err != nil {
-		return nil, fmt.Errorf("sandbox: %w", err)
-	}
-	if s.backend, err = newBackend(o.BackendTimeout); err != nil {
-		return nil, fmt.Errorf("sandbox: %w", err)
-	}
 	base, err := url.Parse(c.BaseURL)
 	if err != nil {
 		return nil, fmt.Errorf("sandbox: base_url: %w", err)
 	}
-	s.base = strings.TrimSuffix(base.Path, "/")
-	if s.handler, err = s.routes(build(s)); err != nil {
-		return nil, err
+	s := &Sandbox{
+		contract: c, options: o, logger: o.Logger, clock: &stand.Clock{Base: o.Clock}, base: strings.TrimSuffix(base.Path, "/"),
+		journal: newJournal(),
 	}
+	if s.logger == nil {
+		s.logger = slog.Default()
+	}
+	if s.faults, err = fault.New(c, o.Faults); err != nil {
+		return nil, fmt.Errorf("sandbox: %w", err)
+	}
+	if s.backend, err = stand.NewBackend(o.BackendTimeout); err != nil {
+		return nil, fmt.Errorf("sandbox: %w", err)
+	}
+	if err := s.open(ctx); err != nil {
+		s.backend.Close()
+		return nil, fmt.Errorf("sandbox: %w", err)
+	}
+	s.control = s.controls()
 	return s, nil
 }
 
-// Close ends the stand-in. A store that was passed in stays open.
+func (s *Sandbox) open(ctx context.Context) (err error) {
+	switch {
+	case s.options.Store != nil:
+		s.store = lent{s.options.Store}
+	case s.options.OpenStore != nil:
+		if s.store, err = s.options.OpenStore(s.clock.Now); err != nil {
+			return err
+		}
+	default:
+		s.store = &store.Memory{Clock: s.clock.Now}
+	}
+	if err = s.restoreClock(ctx); err == nil {
+		var first *life
+		if first, err = s.begin(ctx); err == nil {
+			s.live.Store(first)
+			return nil
+		}
+	}
+	return errors.Join(err, s.store.Close())
+}
+
+// lent is a store that somebody else closes.
+type lent struct{ store.Store }
+
+// Close implements store.Store.
+func (lent) Close() error { return nil }
+
+// Shared passes on what the store is.
+func (l lent) Shared() bool { return store.Shared(l.Store) }
+
+// Close ends the stand-in and closes the store that it opened.
 func (s *Sandbox) Close() error {
-	s.backend.close()
-	if s.owned {
-		return s.store.Close()
+	s.resetting.Lock()
+	defer s.resetting.Unlock()
+	s.live.Load().end()
+	s.backend.Close()
+	s.journal.close()
+	if err := s.store.Close(); err != nil {
+		return fmt.Errorf("sandbox: %w", err)
 	}
 	return nil
 }
@@ -135,39 +179,37 @@ func (s *Sandbox) BasePath() string { return s.base }
 // Keys returns a key for every state that a key and an account can be in, by
 // name: valid, test, read_only, expired, revoked, deactivated, suspended,
 // unpaid, other (of another account), unknown, malformed, and one per plan.
-func (s *Sandbox) Keys() map[string]string {
-	return maps.Clone(s.keys)
+func (s *Sandbox) Keys() map[string]string { return maps.Clone(s.live.Load().keys) }
+
+// Now is the time in the sandbox.
+func (s *Sandbox) Now() time.Time { return s.clock.Now() }
+
+// Advance sets the sandbox's clock forward and returns when everything that
+// has fallen due by then is done.
+func (s *Sandbox) Advance(ctx context.Context, d time.Duration) error {
+	if store.Shared(s.store) {
+		return errSharedClock
+	}
+	s.clock.Advance(d)
+	if err := s.keepClock(ctx); err != nil {
+		return err
+	}
+	_, err := s.live.Load().world.Due.Run(ctx)
+	return err //nolint:wrapcheck // it says which work failed
 }
 
-// Handler serves the API.
-func (s *Sandbox) Handler() http.Handler { return s.handler }
+var errSharedClock = errors.New("the store keeps its own time, which cannot be set forward: use memory: or pebble:DIR")
 
-// routes ties each operation of the contract to its handler. Both sides must
-// match, so that the stand-in cannot lag behind the contract.
-func (s *Sandbox) routes(handlers map[string]func(http.ResponseWriter, *http.Request) error) (http.Handler, error) {
-	mux := http.NewServeMux()
-	for _, o := range s.contract.Operations {
-		h, ok := handlers[o.ID]
-		if !ok {
-			return nil, fmt.Errorf("sandbox: %s has no handler for the operation %q", s.contract.API, o.ID)
-		}
-		delete(handlers, o.ID)
-		mux.Handle(o.Method+" "+o.Path, s.guard.HandleFunc(func(w http.ResponseWriter, r *http.Request) error {
-			if err := s.state.check(); err != nil {
-				return err
-			}
-			return h(w, r)
-		}))
-	}
-	for id := range handlers {
-		return nil, fmt.Errorf("sandbox: the contract %s has no operation %q", s.contract.API, id)
-	}
-	guarded := s.guard.Wrap(mux)
-	control := s.control()
+// Handler serves the API, and the control endpoints below /_sandbox/.
+func (s *Sandbox) Handler() http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if s.url.Load() == nil {
+			url := "http://" + r.Host
+			s.url.CompareAndSwap(nil, &url)
+		}
 		switch {
-		case strings.HasPrefix(r.URL.Path, "/_sandbox/"):
-			control.ServeHTTP(w, r)
+		case r.URL.Path == "/_sandbox" || strings.HasPrefix(r.URL.Path, "/_sandbox/"):
+			s.control.ServeHTTP(w, r)
 			return
 		case s.base != "" && r.URL.Path != s.base && !strings.HasPrefix(r.URL.Path, s.base+"/"):
 			r.URL.Path = s.base + r.URL.Path
@@ -175,17 +217,38 @@ func (s *Sandbox) routes(handlers map[string]func(http.ResponseWriter, *http.Req
 				r.URL.RawPath = s.base + r.URL.RawPath
 			}
 		}
-		guarded.ServeHTTP(w, r)
-	}), nil
+		s.live.Load().handler.ServeHTTP(w, r)
+	})
 }
 
-// account is who makes the call.
-func (s *Sandbox) account(r *http.Request) string {
-	if _, account := failwell.Caller(r.Context()); account != nil {
-		return account.ID
+// clockRecord keeps the clock over a restart: time does not go back.
+type clockRecord struct {
+	Ahead time.Duration `json:"ahead_ns"`
+}
+
+func (s *Sandbox) clocks() stand.Collection[clockRecord] {
+	return stand.Collection[clockRecord]{Store: s.store, Prefix: "sandbox/" + s.contract.API + "/clock/"}
+}
+
+func (s *Sandbox) restoreClock(ctx context.Context) error {
+	kept, _, err := s.clocks().Get(ctx, "ahead")
+	if errors.Is(err, store.ErrAbsent) {
+		return nil
 	}
-	if id := r.Header.Get(AccountHeader); id != "" {
-		return id
+	s.clock.Advance(kept.Ahead)
+	return err //nolint:wrapcheck // it says which record
+}
+
+// keepClock writes how far ahead the clock is, until nobody came between.
+func (s *Sandbox) keepClock(ctx context.Context) error {
+	for {
+		_, version, err := s.clocks().Get(ctx, "ahead")
+		if err != nil && !errors.Is(err, store.ErrAbsent) {
+			return err //nolint:wrapcheck // as above
+		}
+		err = s.clocks().Put(ctx, "ahead", version, clockRecord{s.clock.Ahead()})
+		if !errors.Is(err, store.ErrConflict) {
+			return err //nolint:wrapcheck // as above
+		}
 	}
-	return mainAccount
 }

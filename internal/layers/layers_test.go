@@ -114,8 +114,36 @@ var layers = map[string]layer{
 		why: "the gateway is the library's first customer and may use only what every customer can",
 	},
 	"sandbox": {
-		may: append([]string{"."}, beneath...),
+		may: append([]string{".", "sandbox/..."}, beneath...),
 		why: "a stand-in for an API is a server like any other; the gateway in front of it is somebody else's decision",
+	},
+	"sandbox/stand": {
+		may: append([]string{"."}, beneath...),
+		why: "the ground under all stand-ins cannot know one of them",
+	},
+	"sandbox/fault": {
+		may: append([]string{"."}, beneath...),
+		why: "what goes wrong on purpose is no API's business, and must not be reachable from outside of a sandbox",
+	},
+	"sandbox/hume": {
+		may: append([]string{".", "sandbox/stand"}, beneath...),
+		why: "a stand-in knows its own API and no other",
+	},
+	"sandbox/jobs": {
+		may: append([]string{".", "sandbox/stand"}, beneath...),
+		why: "a stand-in knows its own API and no other",
+	},
+	"sandbox/heppu": {
+		may: append([]string{".", "sandbox/stand"}, beneath...),
+		why: "a stand-in knows its own API and no other",
+	},
+	"sandbox/aionvision": {
+		may: append([]string{".", "sandbox/stand"}, beneath...),
+		why: "a stand-in knows its own API and no other",
+	},
+	"sandbox/hebbrix": {
+		may: append([]string{".", "sandbox/stand"}, beneath...),
+		why: "a stand-in knows its own API and no other",
 	},
 	"conform": {
 		may: append([]string{"."}, beneath...),

@@ -1,4 +1,4 @@
-package sandbox
+package stand
 
 import (
 	"context"
@@ -12,31 +12,40 @@ import (
 	"github.com/failwell/failwell/store"
 )
 
-const mainAccount = "org_main"
-
-// seed makes a key for every state that a key and its account can be in. The
+// SeedKeys makes a key for every state that a key and its account can be in, by
+// the state's name, and then calls more for what else there is at first. The
 // keys are kept as they are, so that they stay the same over restarts: these
-// are no secrets.
-func (s *Sandbox) seed(ctx context.Context) (map[string]string, error) {
-	kept := collection[map[string]string]{s.store, recordPrefix + s.contract.API + "/"}
-	keys, _, err := kept.get(ctx, "keys")
+// are no secrets. A second call on the same store returns them again.
+func (w *World) SeedKeys(ctx context.Context, more func(context.Context) error) (map[string]string, error) {
+	kept := Collection[map[string]string]{w.Store, w.Prefix()}
+	keys, _, err := kept.Get(ctx, "keys")
 	if err == nil || !errors.Is(err, store.ErrAbsent) {
 		return keys, err
 	}
-	if err := s.seedAccounts(ctx); err != nil {
+	if err := w.seedAccounts(ctx); err != nil {
 		return nil, err
 	}
-	keys = map[string]string{}
-	for _, k := range s.seedKeys() {
-		secret, key, err := s.keyring.Create(ctx, k.NewKey)
+	if keys, err = w.makeKeys(ctx); err != nil {
+		return nil, err
+	}
+	if err := more(ctx); err != nil {
+		return nil, err
+	}
+	return keys, kept.Put(ctx, "keys", 0, keys)
+}
+
+func (w *World) makeKeys(ctx context.Context) (map[string]string, error) {
+	keys := map[string]string{}
+	for _, k := range w.seedKeys() {
+		secret, key, err := w.Keys.Create(ctx, k.NewKey)
 		if err != nil {
 			return nil, fmt.Errorf("key %s: %w", k.Name, err)
 		}
 		switch k.end {
 		case admission.KeyRevoked:
-			_, err = s.keyring.Revoke(ctx, key.ID)
+			_, err = w.Keys.Revoke(ctx, key.ID)
 		case admission.KeyDeactivated:
-			_, err = s.keyring.Deactivate(ctx, key.ID)
+			_, err = w.Keys.Deactivate(ctx, key.ID)
 		case admission.KeyActive:
 		}
 		if err != nil {
@@ -44,11 +53,12 @@ func (s *Sandbox) seed(ctx context.Context) (map[string]string, error) {
 		}
 		keys[k.Name] = secret
 	}
-	if keys["unknown"], err = admission.Mint(s.contract.Auth.Key, "", rand.Reader); err != nil {
+	unknown, err := admission.Mint(w.Contract.Auth.Key, "", rand.Reader)
+	if err != nil {
 		return nil, fmt.Errorf("key unknown: %w", err)
 	}
-	keys["malformed"] = mistype(keys["unknown"])
-	return keys, kept.put(ctx, "keys", 0, keys)
+	keys["unknown"], keys["malformed"] = unknown, mistype(unknown)
+	return keys, nil
 }
 
 // mistype changes the last character of a key, so that its checksum is off.
@@ -67,17 +77,17 @@ var stateAccounts = map[string]admission.AccountState{
 	"unpaid":    admission.AccountUnpaid,
 }
 
-func (s *Sandbox) seedAccounts(ctx context.Context) error {
-	accounts := make([]admission.Account, 0, 2+len(stateAccounts)+len(s.contract.Plans))
-	accounts = append(accounts, admission.Account{ID: mainAccount}, admission.Account{ID: "org_other"})
+func (w *World) seedAccounts(ctx context.Context) error {
+	accounts := make([]admission.Account, 0, 2+len(stateAccounts)+len(w.Contract.Plans))
+	accounts = append(accounts, admission.Account{ID: MainAccount}, admission.Account{ID: "org_other"})
 	for name, state := range stateAccounts {
 		accounts = append(accounts, admission.Account{ID: "org_" + name, State: state})
 	}
-	for _, plan := range s.contract.Plans {
+	for _, plan := range w.Contract.Plans {
 		accounts = append(accounts, admission.Account{ID: "org_" + plan.Name, Plan: plan.Name})
 	}
 	for _, a := range accounts {
-		if err := s.keyring.PutAccount(ctx, a); err != nil {
+		if err := w.Keys.PutAccount(ctx, a); err != nil {
 			return fmt.Errorf("account %s: %w", a.ID, err)
 		}
 	}
@@ -89,8 +99,8 @@ type seedKey struct {
 	end admission.KeyState
 }
 
-func (s *Sandbox) seedKeys() []seedKey {
-	environments := s.contract.Auth.Key.Environments
+func (w *World) seedKeys() []seedKey {
+	environments := w.Contract.Auth.Key.Environments
 	live := environments[0].Name
 	for _, e := range environments {
 		if e.Name == "live" {
@@ -100,31 +110,31 @@ func (s *Sandbox) seedKeys() []seedKey {
 	add := func(name, account string) seedKey {
 		return seedKey{NewKey: admission.NewKey{Name: name, Account: account, Environment: live}}
 	}
-	keys := make([]seedKey, 0, 6+len(environments)+len(stateAccounts)+len(s.contract.Plans))
-	keys = append(keys, add("valid", mainAccount), add("other", "org_other"))
+	keys := make([]seedKey, 0, 6+len(environments)+len(stateAccounts)+len(w.Contract.Plans))
+	keys = append(keys, add("valid", MainAccount), add("other", "org_other"))
 	for _, e := range environments {
-		k := add(e.Name, mainAccount)
+		k := add(e.Name, MainAccount)
 		k.Environment = e.Name
 		keys = append(keys, k)
 	}
-	readOnly := add("read_only", mainAccount)
+	readOnly := add("read_only", MainAccount)
 	readOnly.Permissions = []string{}
-	for _, p := range s.contract.Permissions {
+	for _, p := range w.Contract.Permissions {
 		if p == "read" || strings.HasSuffix(p, ":read") {
 			readOnly.Permissions = append(readOnly.Permissions, p)
 		}
 	}
-	expired := add("expired", mainAccount)
-	expired.Expires = s.clock().Add(-24 * time.Hour)
-	revoked := add("revoked", mainAccount)
+	expired := add("expired", MainAccount)
+	expired.Expires = w.Clock.Now().Add(-24 * time.Hour)
+	revoked := add("revoked", MainAccount)
 	revoked.end = admission.KeyRevoked
-	deactivated := add("deactivated", mainAccount)
+	deactivated := add("deactivated", MainAccount)
 	deactivated.end = admission.KeyDeactivated
 	keys = append(keys, readOnly, expired, revoked, deactivated)
 	for name := range stateAccounts {
 		keys = append(keys, add(name, "org_"+name))
 	}
-	for _, plan := range s.contract.Plans {
+	for _, plan := range w.Contract.Plans {
 		keys = append(keys, add("plan_"+plan.Name, "org_"+plan.Name))
 	}
 	return keys

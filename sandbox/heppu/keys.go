@@ -1,4 +1,4 @@
-package sandbox
+package heppu
 
 import (
 	"encoding/json"
@@ -9,9 +9,10 @@ import (
 
 	"github.com/failwell/failwell"
 	"github.com/failwell/failwell/admission"
+	"github.com/failwell/failwell/sandbox/stand"
 )
 
-func (h *heppuAPI) createKey(w http.ResponseWriter, r *http.Request) error {
+func (h *api) createKey(w http.ResponseWriter, r *http.Request) error {
 	var in struct {
 		Name        string    `json:"name"`
 		Description string    `json:"description"`
@@ -20,7 +21,7 @@ func (h *heppuAPI) createKey(w http.ResponseWriter, r *http.Request) error {
 	if err := json.NewDecoder(r.Body).Decode(&in); err != nil {
 		return failwell.FromCondition(failwell.FormatInvalid, err)
 	}
-	own := h.contract.Permissions
+	own := h.Contract.Permissions
 	environment := ""
 	if key, _ := failwell.Caller(r.Context()); key != nil {
 		own, environment = key.Permissions, key.Environment
@@ -34,14 +35,14 @@ func (h *heppuAPI) createKey(w http.ResponseWriter, r *http.Request) error {
 			return failwell.FromCondition(failwell.PermissionDenied, nil).With("permission", p)
 		}
 	}
-	secret, key, err := h.keyring.Create(r.Context(), admission.NewKey{
-		Account: h.account(r), Name: in.Name, Environment: environment, Permissions: slices.Clone(granted),
+	secret, key, err := h.Keys.Create(r.Context(), admission.NewKey{
+		Account: h.Account(r), Name: in.Name, Environment: environment, Permissions: slices.Clone(granted),
 	})
 	if errors.Is(err, admission.ErrInvalid) {
 		return failwell.New(h.invalid, err).WithField("name", "must be up to 256 printable characters", "string_pattern")
 	}
 	if err != nil {
-		return storeError(err)
+		return stand.StoreError(err)
 	}
 	return h.answer(w, http.StatusCreated, map[string]any{
 		"id": key.ID, "key": secret, "name": in.Name, "description": in.Description, "permissions": granted,
@@ -50,20 +51,20 @@ func (h *heppuAPI) createKey(w http.ResponseWriter, r *http.Request) error {
 }
 
 // revokeKey withdraws a key of the caller's own organisation.
-func (h *heppuAPI) revokeKey(w http.ResponseWriter, r *http.Request) error {
+func (h *api) revokeKey(w http.ResponseWriter, r *http.Request) error {
 	id := r.PathValue("keyId")
-	if len(id) > maxID {
-		return h.missing("api_key", id[:maxID])
+	if len(id) > stand.MaxID {
+		return stand.Missing("api_key", id[:stand.MaxID])
 	}
-	key, err := h.keyring.Get(r.Context(), id)
-	if errors.Is(err, admission.ErrNoKey) || err == nil && (key.Account != h.account(r) || key.State == admission.KeyRevoked) {
-		return h.missing("api_key", id)
+	key, err := h.Keys.Get(r.Context(), id)
+	if errors.Is(err, admission.ErrNoKey) || err == nil && (key.Account != h.Account(r) || key.State == admission.KeyRevoked) {
+		return stand.Missing("api_key", id)
 	}
 	if err != nil {
-		return storeError(err)
+		return stand.StoreError(err)
 	}
-	if _, err := h.keyring.Revoke(r.Context(), id); err != nil {
-		return storeError(err)
+	if _, err := h.Keys.Revoke(r.Context(), id); err != nil {
+		return stand.StoreError(err)
 	}
 	w.WriteHeader(http.StatusNoContent)
 	return nil

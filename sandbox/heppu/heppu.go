@@ -1,27 +1,36 @@
-package sandbox
+// Package heppu stands in for Heppu AI: voice and chat agents of organisations.
+package heppu
 
 import (
-	"crypto/rand"
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
-	"net/url"
-	"strconv"
 	"strings"
 	"time"
 
 	"github.com/failwell/failwell"
 	"github.com/failwell/failwell/contract"
+	"github.com/failwell/failwell/sandbox/stand"
 	"github.com/failwell/failwell/store"
 )
 
-// heppu holds voice and chat agents of organisations.
-func heppu(s *Sandbox) map[string]func(http.ResponseWriter, *http.Request) error {
-	h := &heppuAPI{Sandbox: s, conflict: s.contract.MustCode("resource_conflict"), invalid: s.contract.MustCode("validation_failed")}
-	return map[string]func(http.ResponseWriter, *http.Request) error{
+// New makes the stand-in of Heppu AI.
+func New(w *stand.World) (stand.API, error) {
+	return &api{World: w, conflict: w.Contract.MustCode("resource_conflict"), invalid: w.Contract.MustCode("validation_failed")}, nil
+}
+
+type api struct {
+	*stand.World
+
+	conflict, invalid *contract.Code
+}
+
+func (h *api) Handlers() map[string]stand.Handler {
+	return map[string]stand.Handler{
 		"agents.list":   h.listAgents,
 		"agents.create": h.createAgent,
 		"agents.get":    h.getAgent,
@@ -33,10 +42,9 @@ func heppu(s *Sandbox) map[string]func(http.ResponseWriter, *http.Request) error
 	}
 }
 
-type heppuAPI struct {
-	*Sandbox
-	conflict, invalid *contract.Code
-}
+func (*api) Seed(context.Context) error { return nil }
+
+func (*api) Tasks() map[string]func(context.Context, string) error { return nil }
 
 // agent is the resource as the API shows it.
 type agent struct {
@@ -69,10 +77,8 @@ type agentInput struct {
 	ToolIDs      []string       `json:"toolIds"`
 }
 
-const recordPrefix = "sandbox/"
-
-func (h *heppuAPI) agents(account string) collection[agent] {
-	return collection[agent]{h.store, recordPrefix + "heppu/agents/" + account + "/"}
+func (h *api) agents(account string) stand.Collection[agent] {
+	return stand.Collection[agent]{Store: h.Store, Prefix: h.Prefix() + "agents/" + account + "/"}
 }
 
 // reservation is what makes a name unique: who has it, and since when.
@@ -84,42 +90,31 @@ type reservation struct {
 // creation is how long an agent may take to appear once its name is reserved.
 const creation = 10 * time.Second
 
-func (h *heppuAPI) names(account string) collection[reservation] {
-	return collection[reservation]{h.store, recordPrefix + "heppu/names/" + account + "/"}
-}
-
-func newID(prefix string) string {
-	return prefix + strings.ToLower(rand.Text()[:12])
+func (h *api) names(account string) stand.Collection[reservation] {
+	return stand.Collection[reservation]{Store: h.Store, Prefix: h.Prefix() + "names/" + account + "/"}
 }
 
 // answer is the envelope of successes.
-func (h *heppuAPI) answer(w http.ResponseWriter, status int, data any) error {
-	return writeJSON(w, status, map[string]any{"data": data, "meta": map[string]any{"timestamp": h.now()}})
+func (h *api) answer(w http.ResponseWriter, status int, data any) error {
+	return stand.WriteJSON(w, status, map[string]any{"data": data, "meta": map[string]any{"timestamp": h.now()}})
 }
 
-func (h *heppuAPI) now() time.Time { return h.clock().UTC().Truncate(time.Millisecond) }
+func (h *api) now() time.Time { return h.Clock.Now().UTC().Truncate(time.Millisecond) }
 
-func (h *heppuAPI) missing(kind, id string) error {
-	return failwell.FromCondition(failwell.ResourceMissing, nil).With("resource_type", kind).With("resource_id", id)
-}
-
-func (h *heppuAPI) find(r *http.Request, id string) (agent, store.Version, error) {
-	if len(id) > maxID {
-		return agent{}, 0, h.missing("agent", id[:maxID])
+func (h *api) find(r *http.Request, id string) (agent, store.Version, error) {
+	if len(id) > stand.MaxID {
+		return agent{}, 0, stand.Missing("agent", id[:stand.MaxID])
 	}
-	a, version, err := h.agents(h.account(r)).get(r.Context(), id)
+	a, version, err := h.agents(h.Account(r)).Get(r.Context(), id)
 	if errors.Is(err, store.ErrAbsent) {
-		return a, 0, h.missing("agent", id)
+		return a, 0, stand.Missing("agent", id)
 	}
-	return a, version, storeError(err)
+	return a, version, stand.StoreError(err)
 }
 
-// maxID is the longest id that is looked up.
-const maxID = 128
-
-func (h *heppuAPI) listAgents(w http.ResponseWriter, r *http.Request) error {
+func (h *api) listAgents(w http.ResponseWriter, r *http.Request) error {
 	query := r.URL.Query()
-	all, err := h.agents(h.account(r)).all(r.Context())
+	all, err := h.agents(h.Account(r)).All(r.Context())
 	if err != nil {
 		return err
 	}
@@ -129,7 +124,7 @@ func (h *heppuAPI) listAgents(w http.ResponseWriter, r *http.Request) error {
 			matching = append(matching, a)
 		}
 	}
-	limit, offset := number(query, "limit", 50), number(query, "offset", 0)
+	limit, offset := stand.Number(query, "limit", 50), stand.Number(query, "offset", 0)
 	total := len(matching)
 	from := min(offset, total)
 	page := matching[from:min(from+limit, total)]
@@ -139,18 +134,9 @@ func (h *heppuAPI) listAgents(w http.ResponseWriter, r *http.Request) error {
 	})
 }
 
-// number reads a query parameter that the contract's schema has checked.
-func number(query url.Values, name string, otherwise int) int {
-	n, err := strconv.Atoi(query.Get(name))
-	if err != nil {
-		return otherwise
-	}
-	return n
-}
-
 // readAgent decodes a body that the schema has accepted and checks what a
 // schema cannot say.
-func (h *heppuAPI) readAgent(r *http.Request) (in agentInput, err error) {
+func (h *api) readAgent(r *http.Request) (in agentInput, err error) {
 	if err := json.NewDecoder(r.Body).Decode(&in); err != nil {
 		return in, failwell.FromCondition(failwell.FormatInvalid, err)
 	}
@@ -162,13 +148,13 @@ func (h *heppuAPI) readAgent(r *http.Request) (in agentInput, err error) {
 	return in, nil
 }
 
-func (h *heppuAPI) createAgent(w http.ResponseWriter, r *http.Request) error {
+func (h *api) createAgent(w http.ResponseWriter, r *http.Request) error {
 	in, err := h.readAgent(r)
 	if err != nil {
 		return err
 	}
 	a := agent{
-		ID: newID("agent_"), Type: "chat", Status: "active", Config: map[string]any{}, Tools: []any{}, PhoneNumbers: []string{},
+		ID: stand.NewID("agent_"), Type: "chat", Status: "active", Config: map[string]any{}, Tools: []any{}, PhoneNumbers: []string{},
 		CreatedAt: h.now(),
 	}
 	if in.Type != nil {
@@ -176,12 +162,12 @@ func (h *heppuAPI) createAgent(w http.ResponseWriter, r *http.Request) error {
 	}
 	a.Model = map[string]string{"voice": "gpt-realtime-2025-08-28", "chat": "gpt-4o"}[a.Type]
 	a.apply(in, h.now())
-	account := h.account(r)
+	account := h.Account(r)
 	if err := h.takeName(r, account, a.Name, a.ID); err != nil {
 		return err
 	}
-	if err := h.agents(account).put(r.Context(), a.ID, 0, a); err != nil {
-		return errors.Join(storeError(err), h.freeName(r, account, a.Name))
+	if err := h.agents(account).Put(r.Context(), a.ID, 0, a); err != nil {
+		return errors.Join(stand.StoreError(err), h.freeName(r, account, a.Name))
 	}
 	return h.answer(w, http.StatusCreated, a)
 }
@@ -217,38 +203,38 @@ func nameKey(name string) string {
 
 // takeName reserves a name. A reservation whose agent has another name by now,
 // or never came to be, is left over from a crash and is taken over.
-func (h *heppuAPI) takeName(r *http.Request, account, name, id string) error {
+func (h *api) takeName(r *http.Request, account, name, id string) error {
 	names, key := h.names(account), nameKey(name)
 	taken := failwell.New(h.conflict, nil).With("field", "name").With("conflict", "duplicate_name")
 	mine := reservation{Agent: id, Since: h.now()}
-	err := names.put(r.Context(), key, 0, mine)
+	err := names.Put(r.Context(), key, 0, mine)
 	if !errors.Is(err, store.ErrConflict) {
-		return storeError(err)
+		return stand.StoreError(err)
 	}
-	holder, version, err := names.get(r.Context(), key)
+	holder, version, err := names.Get(r.Context(), key)
 	if err != nil {
 		return taken // given back this instant: the caller may try again
 	}
-	other, _, err := h.agents(account).get(r.Context(), holder.Agent)
+	other, _, err := h.agents(account).Get(r.Context(), holder.Agent)
 	stale := err == nil && other.Name != name || errors.Is(err, store.ErrAbsent) && h.now().Sub(holder.Since) > creation
-	if stale && names.put(r.Context(), key, version, mine) == nil {
+	if stale && names.Put(r.Context(), key, version, mine) == nil {
 		return nil
 	}
 	return taken
 }
 
-func (h *heppuAPI) freeName(r *http.Request, account, name string) error {
-	_, version, err := h.names(account).get(r.Context(), nameKey(name))
+func (h *api) freeName(r *http.Request, account, name string) error {
+	_, version, err := h.names(account).Get(r.Context(), nameKey(name))
 	if err == nil {
-		err = h.names(account).delete(r.Context(), nameKey(name), version)
+		err = h.names(account).Delete(r.Context(), nameKey(name), version)
 	}
 	if errors.Is(err, store.ErrAbsent) {
 		return nil
 	}
-	return storeError(err)
+	return stand.StoreError(err)
 }
 
-func (h *heppuAPI) getAgent(w http.ResponseWriter, r *http.Request) error {
+func (h *api) getAgent(w http.ResponseWriter, r *http.Request) error {
 	a, _, err := h.find(r, r.PathValue("agentId"))
 	if err != nil {
 		return err
@@ -256,12 +242,12 @@ func (h *heppuAPI) getAgent(w http.ResponseWriter, r *http.Request) error {
 	return h.answer(w, http.StatusOK, a)
 }
 
-func (h *heppuAPI) updateAgent(w http.ResponseWriter, r *http.Request) error {
+func (h *api) updateAgent(w http.ResponseWriter, r *http.Request) error {
 	in, err := h.readAgent(r)
 	if err != nil {
 		return err
 	}
-	account := h.account(r)
+	account := h.Account(r)
 	a, version, err := h.find(r, r.PathValue("agentId"))
 	if err != nil {
 		return err
@@ -273,14 +259,14 @@ func (h *heppuAPI) updateAgent(w http.ResponseWriter, r *http.Request) error {
 			return err
 		}
 	}
-	if err := h.agents(account).put(r.Context(), a.ID, version, a); err != nil {
+	if err := h.agents(account).Put(r.Context(), a.ID, version, a); err != nil {
 		if a.Name != before {
 			err = errors.Join(err, h.freeName(r, account, a.Name))
 		}
 		if errors.Is(err, store.ErrConflict) {
 			return failwell.New(h.conflict, err).With("conflict", "invalid_state")
 		}
-		return storeError(err)
+		return stand.StoreError(err)
 	}
 	if a.Name != before {
 		if err := h.freeName(r, account, before); err != nil {
@@ -290,19 +276,19 @@ func (h *heppuAPI) updateAgent(w http.ResponseWriter, r *http.Request) error {
 	return h.answer(w, http.StatusOK, map[string]any{"id": a.ID, "updated": true})
 }
 
-func (h *heppuAPI) deleteAgent(w http.ResponseWriter, r *http.Request) error {
-	account := h.account(r)
+func (h *api) deleteAgent(w http.ResponseWriter, r *http.Request) error {
+	account := h.Account(r)
 	a, version, err := h.find(r, r.PathValue("agentId"))
 	if err != nil {
 		return err
 	}
-	switch err := h.agents(account).delete(r.Context(), a.ID, version); {
+	switch err := h.agents(account).Delete(r.Context(), a.ID, version); {
 	case errors.Is(err, store.ErrAbsent):
-		return h.missing("agent", a.ID)
+		return stand.Missing("agent", a.ID)
 	case errors.Is(err, store.ErrConflict):
 		return failwell.New(h.conflict, err).With("conflict", "invalid_state")
 	case err != nil:
-		return storeError(err)
+		return stand.StoreError(err)
 	}
 	if err := h.freeName(r, account, a.Name); err != nil {
 		return err
@@ -311,7 +297,7 @@ func (h *heppuAPI) deleteAgent(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-func (h *heppuAPI) createCall(w http.ResponseWriter, r *http.Request) error {
+func (h *api) createCall(w http.ResponseWriter, r *http.Request) error {
 	var in struct {
 		AgentID     string         `json:"agentId"`
 		PhoneNumber string         `json:"phoneNumber"`
@@ -329,11 +315,11 @@ func (h *heppuAPI) createCall(w http.ResponseWriter, r *http.Request) error {
 		return failwell.New(h.conflict, fmt.Errorf("agent %s is %s and %s", a.ID, a.Type, a.Status)). //nolint:err113 // the particulars are for the log
 														With("field", "agentId").With("conflict", "invalid_state")
 	}
-	if err := h.backend.call(r.Context()); err != nil {
+	if err := h.Backend.Call(r.Context()); err != nil {
 		return err
 	}
 	return h.answer(w, http.StatusCreated, map[string]any{
-		"id": newID("call_"), "status": "queued", "agentId": a.ID, "phoneNumber": in.PhoneNumber, "callerId": in.CallerID,
+		"id": stand.NewID("call_"), "status": "queued", "agentId": a.ID, "phoneNumber": in.PhoneNumber, "callerId": in.CallerID,
 		"startedAt": h.now(), "agent": map[string]string{"id": a.ID, "name": a.Name, "type": a.Type}, "metadata": in.Metadata,
 	})
 }

@@ -1,4 +1,4 @@
-package sandbox
+package stand
 
 import (
 	"context"
@@ -13,10 +13,10 @@ import (
 	"github.com/failwell/failwell"
 )
 
-// backend is the service behind the API, for example what places telephone
-// calls. It is a real server on loopback, so that an API whose backend is down
-// or slow fails for the same reason as in production.
-type backend struct {
+// Backend is the service behind the API, for example what places telephone
+// calls. It is a real server on loopback, so that an API whose backend is down,
+// broken or slow fails for the same reason as in production.
+type Backend struct {
 	client *http.Client
 
 	mu      sync.Mutex
@@ -26,39 +26,46 @@ type backend struct {
 	slow    chan struct{}
 }
 
+// What a backend can be.
 const (
-	backendUp   = "up"
-	backendDown = "down"
-	backendSlow = "slow"
+	BackendUp     = "up"
+	BackendDown   = "down"   // nobody listens
+	BackendSlow   = "slow"   // it never answers
+	BackendBroken = "broken" // it answers 500
 )
 
-func newBackend(timeout time.Duration) (*backend, error) {
+// NewBackend starts a backend whose callers wait for timeout; 0 means two
+// seconds. Close ends it.
+func NewBackend(timeout time.Duration) (*Backend, error) {
 	if timeout == 0 {
 		timeout = 2 * time.Second
 	}
-	b := &backend{client: &http.Client{Timeout: timeout, Transport: &http.Transport{DisableKeepAlives: true}}}
-	if err := b.set(backendUp); err != nil {
+	b := &Backend{client: &http.Client{Timeout: timeout, Transport: &http.Transport{DisableKeepAlives: true}}}
+	if err := b.Set(BackendUp); err != nil {
 		return nil, err
 	}
 	return b, nil
 }
 
-func (b *backend) mode() string {
+// Mode is what the backend is.
+func (b *Backend) Mode() string {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.current
 }
 
-// set switches the backend up, down or slow.
-func (b *backend) set(mode string) error {
-	if mode != backendUp && mode != backendDown && mode != backendSlow {
-		return errors.New("must be one of up, down, slow")
+// Set switches what the backend is.
+func (b *Backend) Set(mode string) error {
+	switch mode {
+	case BackendUp, BackendDown, BackendSlow, BackendBroken:
+	default:
+		return errors.New("must be one of up, down, slow, broken")
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.stop()
 	b.current = mode
-	if mode == backendDown {
+	if mode == BackendDown {
 		return nil // the address stays; nobody listens there any more
 	}
 	listener, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // a listener on loopback is ready at once
@@ -69,20 +76,23 @@ func (b *backend) set(mode string) error {
 	release := make(chan struct{})
 	b.slow = release
 	b.server = &http.Server{ReadHeaderTimeout: time.Second, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if mode == backendSlow {
+		switch mode {
+		case BackendSlow:
 			select {
 			case <-release:
 			case <-r.Context().Done():
 			}
-			return
+		case BackendBroken:
+			w.WriteHeader(http.StatusInternalServerError)
+		default:
+			w.WriteHeader(http.StatusAccepted)
 		}
-		w.WriteHeader(http.StatusAccepted)
 	})}
 	go func(server *http.Server) { _ = server.Serve(listener) }(b.server) // ends with ErrServerClosed
 	return nil
 }
 
-func (b *backend) stop() {
+func (b *Backend) stop() {
 	if b.server != nil {
 		close(b.slow)
 		_ = b.server.Close()
@@ -90,16 +100,17 @@ func (b *backend) stop() {
 	}
 }
 
-func (b *backend) close() {
+// Close ends the backend.
+func (b *Backend) Close() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.stop()
 	b.client.CloseIdleConnections()
 }
 
-// call asks the backend to do something and says in the vocabulary why it
+// Call asks the backend to do something and says in the vocabulary why it
 // did not.
-func (b *backend) call(ctx context.Context) error {
+func (b *Backend) Call(ctx context.Context) error {
 	b.mu.Lock()
 	address := b.address
 	b.mu.Unlock()

@@ -1,4 +1,4 @@
-package sandbox_test
+package heppu_test
 
 import (
 	"bytes"
