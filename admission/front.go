@@ -54,9 +54,9 @@ func (f *front) anyRemote(s *scratch) bool {
 // was taken was taken in this process. An error says that nothing was decided.
 func (f *front) take(ctx context.Context, s *scratch, p *patience) (local bool, err error) {
 	if !f.anyRemote(s) {
-		return false, f.near.Take(ctx, &s.taking) //nolint:wrapcheck // it never fails
+		return false, f.near.Take(ctx, &s.taking)
 	}
-	if f.breaker.let(f) {
+	if f.breaker.let(f) { //nolint:contextcheck // a probe outlives the call that sends it off
 		if err = f.ask(ctx, p, func(ctx context.Context) error { return f.far.Take(ctx, &s.taking) }); err == nil {
 			f.breaker.counts.exact.Add(1)
 			return false, nil
@@ -129,15 +129,15 @@ func (f *front) alone(ctx context.Context, s *scratch, cause error) error {
 		return nil
 	}
 	f.breaker.counts.local.Add(1)
-	return f.near.Take(ctx, t) //nolint:wrapcheck // it never fails
+	return f.near.Take(ctx, t)
 }
 
 // look asks how limits stand, and charges nothing.
 func (f *front) look(ctx context.Context, s *scratch, p *patience) error {
 	if !f.anyRemote(s) {
-		return f.near.Take(ctx, &s.taking) //nolint:wrapcheck // it never fails
+		return f.near.Take(ctx, &s.taking)
 	}
-	if !f.breaker.let(f) {
+	if !f.breaker.let(f) { //nolint:contextcheck // as above
 		return errAway
 	}
 	return f.ask(ctx, p, func(ctx context.Context) error { return f.far.Take(ctx, &s.taking) })
@@ -153,8 +153,8 @@ func (f *front) settle(ctx context.Context, s *meter.Settlement, local bool, p *
 	case len(s.Changes) == 0:
 		return nil
 	case local || !remote:
-		return f.near.Settle(ctx, s) //nolint:wrapcheck // it never fails
-	case !f.breaker.let(f):
+		return f.near.Settle(ctx, s)
+	case !f.breaker.let(f): //nolint:contextcheck // as above
 		return errAway
 	}
 	return f.ask(ctx, p, func(ctx context.Context) error { return f.far.Settle(ctx, s) })
@@ -168,8 +168,8 @@ func (f *front) renew(ctx context.Context, t *meter.Taking, local bool, p *patie
 	}
 	switch {
 	case local || !remote:
-		return f.near.Take(ctx, t) //nolint:wrapcheck // it never fails
-	case !f.breaker.let(f):
+		return f.near.Take(ctx, t)
+	case !f.breaker.let(f): //nolint:contextcheck // as above
 		return errAway
 	}
 	return f.ask(ctx, p, func(ctx context.Context) error { return f.far.Take(ctx, t) })

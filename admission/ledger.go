@@ -117,7 +117,7 @@ func (l *Ledger) near(k meter.Kind) bool {
 // that of the context.
 func (l *Ledger) Take(ctx context.Context, t *meter.Taking) error {
 	if err := t.Check(); err != nil {
-		return err //nolint:wrapcheck // says whose it is
+		return err
 	}
 	far := 0
 	for i := range t.Demands {
@@ -126,7 +126,7 @@ func (l *Ledger) Take(ctx context.Context, t *meter.Taking) error {
 		}
 	}
 	if far == 0 && l.Rates != nil {
-		return l.Rates.Take(ctx, t) //nolint:wrapcheck // the caller's own meter
+		return l.Rates.Take(ctx, t)
 	}
 	// A caller who leaves takes its slices along.
 	own := *t
@@ -144,7 +144,7 @@ func (l *Ledger) Take(ctx context.Context, t *meter.Taking) error {
 // Settle implements meter.Meter.
 func (l *Ledger) Settle(ctx context.Context, s *meter.Settlement) error {
 	if err := s.Check(); err != nil {
-		return err //nolint:wrapcheck // says whose it is
+		return err
 	}
 	var near, far []meter.Change
 	for i := range s.Changes {
@@ -158,7 +158,7 @@ func (l *Ledger) Settle(ctx context.Context, s *meter.Settlement) error {
 		part := *s
 		part.Changes = near
 		if err := l.Rates.Settle(ctx, &part); err != nil {
-			return err //nolint:wrapcheck // the caller's own meter
+			return err
 		}
 	}
 	if len(far) == 0 {
@@ -176,7 +176,7 @@ func (l *Ledger) wait(ctx context.Context, owner string, o *order) error {
 	}
 	l.once.Do(l.prepare)
 	o.done = make(chan struct{})
-	l.submit(owner, o)
+	l.submit(owner, o) //nolint:contextcheck // a batch is many callers', and goes on when one leaves
 	select {
 	case <-o.done:
 		return o.err

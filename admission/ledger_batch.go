@@ -153,7 +153,7 @@ func (x *batch) write() error {
 	err = x.call(func(ctx context.Context) (err error) {
 		asked = true
 		p.version, err = x.Store.Swap(ctx, b.key, p.version, data, life)
-		return err //nolint:wrapcheck // below
+		return err
 	})
 	switch {
 	case err == nil:

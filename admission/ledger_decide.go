@@ -2,6 +2,8 @@ package admission
 
 import (
 	"context"
+	"fmt"
+	"slices"
 
 	"github.com/failwell/failwell/store/meter"
 )
@@ -52,10 +54,8 @@ func (x *batch) takeFar(t *meter.Taking) error {
 	places := make([]int, len(t.Demands))
 	for i := range t.Demands {
 		places[i] = x.book.page.at(&t.Demands[i])
-		for _, other := range places[:i] {
-			if other == places[i] {
-				return meter.ErrInvalid // two demands of one limit
-			}
+		if slices.Contains(places[:i], places[i]) {
+			return fmt.Errorf("%w: two demands of limit %q", meter.ErrInvalid, t.Demands[i].Limit)
 		}
 	}
 	x.load(places...)
@@ -69,7 +69,7 @@ func (x *batch) takeFar(t *meter.Taking) error {
 func (x *batch) takeNear(o *order, far, near *meter.Taking) error {
 	if far.Admitted {
 		if err := x.Rates.Take(context.Background(), near); err != nil {
-			return err //nolint:wrapcheck // the caller's own meter
+			return err
 		}
 		if near.Admitted {
 			o.near = near
@@ -82,7 +82,7 @@ func (x *batch) takeNear(o *order, far, near *meter.Taking) error {
 	}
 	ask := asking(near)
 	if err := x.Rates.Take(context.Background(), ask); err != nil {
-		return err //nolint:wrapcheck // the caller's own meter
+		return err
 	}
 	enough := true
 	for i := range near.Demands {
@@ -93,10 +93,10 @@ func (x *batch) takeNear(o *order, far, near *meter.Taking) error {
 	}
 	// It would refuse as well; how long it does counts if that is longer.
 	if err := x.Rates.Take(context.Background(), near); err != nil || !near.Admitted {
-		return err //nolint:wrapcheck // the caller's own meter
+		return err
 	}
 	x.giveBackNear(near)
-	return x.Rates.Take(context.Background(), asking(near)) //nolint:wrapcheck // the caller's own meter
+	return x.Rates.Take(context.Background(), asking(near))
 }
 
 // asking is a taking of nothing that writes its outcomes to those of t.
@@ -120,7 +120,7 @@ func (x *batch) split(t *meter.Taking) (far, near *meter.Taking) {
 	far, near = parts[0], parts[1]
 	for i := range t.Demands {
 		to := far
-		if x.Ledger.near(t.Demands[i].Rule.Kind) {
+		if x.near(t.Demands[i].Rule.Kind) {
 			to = near
 		}
 		to.Demands = append(to.Demands, t.Demands[i])
@@ -133,7 +133,7 @@ func (x *batch) split(t *meter.Taking) (far, near *meter.Taking) {
 func (x *batch) merge(t, far, near *meter.Taking) {
 	f, n := 0, 0
 	for i := range t.Demands {
-		if x.Ledger.near(t.Demands[i].Rule.Kind) {
+		if x.near(t.Demands[i].Rule.Kind) {
 			t.Outcomes[i] = near.Outcomes[n]
 			n++
 		} else {
