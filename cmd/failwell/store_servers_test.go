@@ -1,0 +1,150 @@
+//go:build unix
+
+package main
+
+import (
+	"encoding/json"
+	"log/slog"
+	"maps"
+	"strings"
+	"testing"
+
+	"github.com/failwell/failwell/internal/servers"
+	"github.com/failwell/failwell/store"
+)
+
+// openURL opens a store that ends with the test.
+func openURL(t *testing.T, url string) store.Store {
+	t.Helper()
+	s, err := openStore(t.Context(), url, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return s
+}
+
+// Twenty thousand records go round all stores, in both directions, and come back
+// as they were.
+func TestCopyAmongAllStores(t *testing.T) {
+	t.Parallel()
+	const records = 20_000
+	redis := servers.Redis(t, servers.RedisOptions{Password: "pass-of-redis"}).URL()
+	postgres := servers.Postgres(t, servers.PostgresOptions{NoSync: true})
+	first := openURL(t, "memory:")
+	fillStore(t, first, records)
+	want := contents(t, first)
+	from, digest := first, ""
+	for _, url := range []string{
+		"pebble:" + t.TempDir(), redis + "?prefix=one:", postgres.URL("schema", "one"), "memory:",
+		postgres.URL("schema", "two"), redis + "?prefix=two:", "pebble:" + t.TempDir(),
+	} {
+		to := openURL(t, url)
+		k := newCopier(from, to)
+		if err := k.run(t.Context(), false, false); err != nil || k.copied != records || k.both.count != records || k.again != 0 {
+			t.Fatalf("to %s: %d copied, %d verified, %d again, error %v", url, k.copied, k.both.count, k.again, err)
+		}
+		if got := k.both.String(); digest != "" && got != digest {
+			t.Errorf("to %s: digest %s, it was %s", url, got, digest)
+		}
+		from, digest = to, k.both.String()
+	}
+	if got := contents(t, from); !maps.Equal(got, want) {
+		t.Errorf("%d records came back, not the %d that set out", len(got), len(want))
+	}
+}
+
+// looked runs store check, whose output must not show the password.
+func looked(t *testing.T, url, secret string) (report storeCheckJSON, stderr string, code int) {
+	t.Helper()
+	table, complaint, _ := call(t, "", "store", "check", url)
+	stdout, stderr, code := call(t, "", "store", "check", url, "--json")
+	if err := json.Unmarshal([]byte(stdout), &report); err != nil {
+		t.Fatalf("%s: %v", stdout, err)
+	}
+	if all := table + complaint + stdout + stderr; strings.Contains(all, secret) {
+		t.Errorf("the password is shown: %s", all)
+	}
+	return report, stderr, code
+}
+
+func TestCheckOfSharedStores(t *testing.T) {
+	t.Parallel()
+	const secret = "pass-of-redis"
+	redis := servers.Redis(t, servers.RedisOptions{Password: secret, AOF: "always", Config: []string{"maxmemory-policy noeviction"}})
+	loose := servers.Redis(t, servers.RedisOptions{Password: secret})
+	postgres := servers.Postgres(t, servers.PostgresOptions{})
+	weak := servers.Postgres(t, servers.PostgresOptions{NoSync: true})
+	for name, c := range map[string]struct {
+		url, secret string
+		weaker      bool
+	}{
+		"redis as it should be":        {redis.URL(), secret, false},
+		"postgres as it comes":         {postgres.URL(), servers.PostgresPassword, false},
+		"postgres that does not fsync": {weak.URL(), servers.PostgresPassword, true},
+	} {
+		report, stderr, code := looked(t, c.url, c.secret)
+		if !report.Reachable || !report.Shared || report.Latency == nil || report.Clock == nil || code == exitUnknown {
+			t.Errorf("%s: exit %d, %+v %s", name, code, report, stderr)
+		}
+		weaker := 0
+		for _, p := range report.Promises {
+			if !p.Kept && p.Name != "answers come in time" { // that is the machine's affair
+				weaker++
+				if p.Weaker == "" || p.Remedy == "" {
+					t.Errorf("%s: %+v says too little", name, p)
+				}
+			}
+		}
+		if (weaker > 0) != c.weaker || c.weaker && code != exitFailed {
+			t.Errorf("%s: exit %d, %d promises are weaker: %+v", name, code, weaker, report.Promises)
+		}
+		s := openURL(t, c.url)
+		if left := contents(t, s); len(left) != 0 {
+			t.Errorf("%s: the check left %v", name, left)
+		}
+	}
+	if err := redis.Stop(); err != nil {
+		t.Fatal(err)
+	}
+	if report, stderr, code := looked(t, redis.URL(), secret); code != exitUnknown || report.Reachable || !strings.Contains(stderr, "nothing listens there") {
+		t.Errorf("a server that is away: exit %d, %+v %s", code, report, stderr)
+	}
+	if report, stderr, code := looked(t, strings.Replace(loose.URL(), secret, "another-word", 1), "another-word"); code != exitUnknown || report.Reachable {
+		t.Errorf("a wrong password: exit %d, %+v %s", code, report, stderr)
+	}
+}
+
+// What a shared store does not keep is told when the gateway starts.
+func TestServeWarnsOfTheStore(t *testing.T) {
+	t.Setenv("XDG_RUNTIME_DIR", t.TempDir())
+	weak := servers.Postgres(t, servers.PostgresOptions{NoSync: true})
+	s := start(t, nil, "serve", "--contract", "problem", "--upstream", "http://127.0.0.1:1", "--listen", "127.0.0.1:0", "--admin", "off",
+		"--store", weak.URL())
+	s.log.await(t, "level=WARN msg=\"the store keeps a promise only in part\"")
+	s.log.await(t, "remedy=")
+	s.stop()
+	if text := s.log.text.String(); strings.Contains(text, servers.PostgresPassword) {
+		t.Errorf("the password is in the log:\n%s", text)
+	}
+}
+
+// Half a copy is no store to serve from.
+func TestServeRefusesHalfACopy(t *testing.T) {
+	t.Setenv("XDG_RUNTIME_DIR", t.TempDir())
+	redis := servers.Redis(t, servers.RedisOptions{})
+	s := openURL(t, redis.URL())
+	half := &copier{from: &store.Memory{}, to: s, fromName: "pebble:old"}
+	if err := half.begin(t.Context(), false, false); err != nil {
+		t.Fatal(err)
+	}
+	_, stderr, code := call(t, "", "serve", "--contract", "problem", "--upstream", "http://127.0.0.1:1", "--listen", "127.0.0.1:0", "--admin", "off",
+		"--store", redis.URL())
+	if code != exitFailed || !strings.Contains(stderr, "the store is the target of an unfinished copy of pebble:old") {
+		t.Errorf("exit %d: %s", code, stderr)
+	}
+}
