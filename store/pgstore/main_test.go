@@ -109,9 +109,17 @@ func churnKey(s store.Store, key string, i int) error {
 		return err
 	}
 	if err == nil && i%5 == 0 {
-		return errors.Join(
-			say("deleting", r.Version), s.Delete(ctx, key, r.Version), say("deleted", r.Version))
+		if err := say("deleting", r.Version); err != nil {
+			return err
+		}
+		if err := s.Delete(ctx, key, r.Version); err != nil {
+			return err
+		}
+		return say("deleted", r.Version)
 	}
 	v, err := s.Swap(ctx, key, r.Version, []byte(strings.Repeat("v", i%3000)), 0)
-	return errors.Join(err, say("set", v))
+	if err != nil {
+		return err
+	}
+	return say("set", v)
 }
