@@ -38,22 +38,36 @@ func (k *Keyring) PutAccount(ctx context.Context, a Account) error {
 
 // SetAccountState changes the standing of an account.
 func (k *Keyring) SetAccountState(ctx context.Context, id string, to AccountState) (Account, error) {
-	return k.editAccount(ctx, id, func(held *Account) (*Account, error) {
-		if held == nil {
-			return nil, ErrNoAccount
-		}
-		held.State = to
-		return held, nil
-	})
+	return k.ChangeAccount(ctx, id, AccountChange{State: &to})
 }
 
 // SetAccountPlan puts an account on a plan of the contract.
 func (k *Keyring) SetAccountPlan(ctx context.Context, id, plan string) (Account, error) {
+	return k.ChangeAccount(ctx, id, AccountChange{Plan: &plan})
+}
+
+// AccountChange says what of an account is to change; nil leaves it as it is.
+type AccountChange struct {
+	Name  *string       `json:"name,omitempty"`
+	Plan  *string       `json:"plan,omitempty"`
+	State *AccountState `json:"state,omitempty"`
+}
+
+// ChangeAccount changes an account that is there, all of it at once or nothing.
+func (k *Keyring) ChangeAccount(ctx context.Context, id string, to AccountChange) (Account, error) {
 	return k.editAccount(ctx, id, func(held *Account) (*Account, error) {
 		if held == nil {
 			return nil, ErrNoAccount
 		}
-		held.Plan = plan
+		if to.Name != nil {
+			held.Name = *to.Name
+		}
+		if to.Plan != nil {
+			held.Plan = *to.Plan
+		}
+		if to.State != nil {
+			held.State = *to.State
+		}
 		return held, nil
 	})
 }

@@ -79,6 +79,7 @@ func (a *admin) routes() http.Handler {
 	open("GET /readyz", a.ready)
 	closed("GET /v1/status", a.status)
 	a.keyRoutes(closed)
+	a.accountRoutes(closed)
 	return a.sameHost(mux)
 }
 

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/url"
 	"slices"
@@ -108,40 +109,6 @@ func (c *AdminClient) RevokeKey(ctx context.Context, id string) (key admission.K
 	return key, err
 }
 
-// Account returns an account.
-func (c *AdminClient) Account(ctx context.Context, id string) (account admission.Account, err error) {
-	err = c.call(ctx, http.MethodGet, "/v1/accounts/"+url.PathEscape(id), nil, &account)
-	return account, err
-}
-
-// PutAccount opens an account or replaces what is known of it.
-func (c *AdminClient) PutAccount(ctx context.Context, a admission.Account) (account admission.Account, err error) {
-	err = c.call(ctx, http.MethodPut, "/v1/accounts/"+url.PathEscape(a.ID), a, &account)
-	return account, err
-}
-
-// SetPlan puts an account on a plan, and opens it when it is new.
-func (c *AdminClient) SetPlan(ctx context.Context, id, plan string) (account admission.Account, err error) {
-	err = c.call(ctx, http.MethodPatch, "/v1/accounts/"+url.PathEscape(id), accountChange{Plan: &plan}, &account)
-	if errors.Is(err, admission.ErrNoAccount) {
-		return c.PutAccount(ctx, admission.Account{ID: id, Plan: plan})
-	}
-	return account, err
-}
-
-// Accounts lists all accounts by id.
-func (c *AdminClient) Accounts(ctx context.Context) ([]admission.Account, error) {
-	all := []admission.Account{}
-	for after := ""; ; after = all[len(all)-1].ID {
-		var page accountList
-		q := url.Values{"after": {after}, "limit": {"1000"}}
-		if err := c.call(ctx, http.MethodGet, "/v1/accounts?"+q.Encode(), nil, &page); err != nil || len(page.Accounts) == 0 {
-			return all, err
-		}
-		all = append(all, page.Accounts...)
-	}
-}
-
 // Status tells how the gateway is.
 func (c *AdminClient) Status(ctx context.Context) (s Status, err error) {
 	err = c.call(ctx, http.MethodGet, "/v1/status", nil, &s)
@@ -163,6 +130,10 @@ func (c *AdminClient) Ready(ctx context.Context) (Readiness, error) {
 const longestAnswer = 64 << 20
 
 func (c *AdminClient) call(ctx context.Context, method, path string, body, into any) error {
+	return c.callWith(ctx, method, path, nil, body, into)
+}
+
+func (c *AdminClient) callWith(ctx context.Context, method, path string, header http.Header, body, into any) error {
 	var content io.Reader
 	if body != nil {
 		text, err := json.Marshal(body)
@@ -175,6 +146,7 @@ func (c *AdminClient) call(ctx context.Context, method, path string, body, into 
 	if err != nil {
 		return fmt.Errorf("admin: %w", err)
 	}
+	maps.Copy(r.Header, header)
 	if body != nil {
 		r.Header.Set("Content-Type", "application/json")
 	}

@@ -71,16 +71,6 @@ type keyList struct {
 	Keys []admission.Key `json:"keys"`
 }
 
-type accountList struct {
-	Accounts []admission.Account `json:"accounts"`
-}
-
-// accountChange is what PATCH /v1/accounts/{id} takes; what is absent stays.
-type accountChange struct {
-	Plan  *string                 `json:"plan,omitempty"`
-	State *admission.AccountState `json:"state,omitempty"`
-}
-
 func (a *admin) keyRoutes(handle func(pattern string, f func(http.ResponseWriter, *http.Request) error)) {
 	handle("POST /v1/keys", a.createKey)
 	handle("GET /v1/keys", a.listKeys)
@@ -90,10 +80,6 @@ func (a *admin) keyRoutes(handle func(pattern string, f func(http.ResponseWriter
 	handle("POST /v1/keys/{id}/revoke", one((*admission.Keyring).Revoke, a))
 	handle("POST /v1/keys/{id}/deactivate", one((*admission.Keyring).Deactivate, a))
 	handle("POST /v1/keys/{id}/reactivate", one((*admission.Keyring).Reactivate, a))
-	handle("GET /v1/accounts", a.listAccounts)
-	handle("GET /v1/accounts/{id}", one((*admission.Keyring).Account, a))
-	handle("PUT /v1/accounts/{id}", a.putAccount)
-	handle("PATCH /v1/accounts/{id}", a.changeAccount)
 }
 
 func (a *admin) keys() *admission.Keyring { return a.gateway.live.Load().admission.Keys() }
@@ -152,52 +138,6 @@ func (a *admin) importKeys(w http.ResponseWriter, r *http.Request) error {
 	return answer(w, http.StatusOK, done)
 }
 
-func (a *admin) listAccounts(w http.ResponseWriter, r *http.Request) error {
-	after, limit, err := page(r)
-	if err != nil {
-		return err
-	}
-	accounts, err := a.keys().Accounts(r.Context(), after, limit)
-	if err != nil {
-		return keyError(err)
-	}
-	return answer(w, http.StatusOK, accountList{append([]admission.Account{}, accounts...)})
-}
-
-func (a *admin) putAccount(w http.ResponseWriter, r *http.Request) error {
-	var account admission.Account
-	if err := read(r, &account); err != nil {
-		return err
-	}
-	id := r.PathValue("id")
-	if account.ID != "" && account.ID != id {
-		return invalid("the id in the body is not the one in the path")
-	}
-	account.ID = id
-	if err := a.keys().PutAccount(r.Context(), account); err != nil {
-		return keyError(err)
-	}
-	return one((*admission.Keyring).Account, a)(w, r)
-}
-
-func (a *admin) changeAccount(w http.ResponseWriter, r *http.Request) error {
-	var change accountChange
-	if err := read(r, &change); err != nil {
-		return err
-	}
-	if change.Plan != nil {
-		if _, err := a.keys().SetAccountPlan(r.Context(), r.PathValue("id"), *change.Plan); err != nil {
-			return keyError(err)
-		}
-	}
-	if change.State != nil {
-		if _, err := a.keys().SetAccountState(r.Context(), r.PathValue("id"), *change.State); err != nil {
-			return keyError(err)
-		}
-	}
-	return one((*admission.Keyring).Account, a)(w, r)
-}
-
 // one handles a call on one key or account.
 func one[T any](call func(*admission.Keyring, context.Context, string) (T, error), a *admin) func(http.ResponseWriter, *http.Request) error {
 	return func(w http.ResponseWriter, r *http.Request) error {
@@ -250,6 +190,9 @@ func invalid(what string) error {
 // keyError tells operators what the keyring says. Its words hold no secrets;
 // what a store says is for the log.
 func keyError(err error) error {
+	if r, ok := errors.AsType[*admission.Refusal](err); ok {
+		return limitRefused(r)
+	}
 	for _, known := range keyErrors {
 		if errors.Is(err, known.err) {
 			e := failwell.FromCondition(known.condition, err)
