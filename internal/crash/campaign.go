@@ -4,7 +4,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -74,6 +73,8 @@ type result struct {
 	reached, missed map[failpoint.Point]int
 	took            time.Duration
 	requests        int64
+	// charged is what all accounts were charged, worth what the executions are.
+	charged, worth int64
 }
 
 // run does a whole campaign. Its error is for what prevented one; what is
@@ -108,7 +109,7 @@ func run(ctx context.Context, o options) (_ *result, err error) {
 	if err := c.again(ctx); err != nil {
 		return nil, err
 	}
-	return c.result(time.Since(began))
+	return c.result(ctx, time.Since(began))
 }
 
 func (c *campaign) begin(ctx context.Context) error {
@@ -138,23 +139,13 @@ func (c *campaign) begin(ctx context.Context) error {
 	}
 	urls := make([]string, 0, count)
 	for i := range count {
-		address, err := freeAddress()
+		g, err := newGateway(c.binary, c.dir, contract, keeper.url, "http://"+upstreamAddress)
 		if err != nil {
 			return err
 		}
-		admin, err := freeAddress()
-		if err != nil {
-			return err
-		}
-		urls = append(urls, "http://"+address)
-		c.gateways = append(c.gateways, &process{
-			name: fmt.Sprintf("gateway %d", i), path: c.binary, log: newTail(),
-			args: []string{
-				"serve", "--json", "--contract", contract, "--store", keeper.url, "--upstream", "http://" + upstreamAddress,
-				"--listen", address, "--admin", admin, "--timeout", "5s", "--log-level", "warn",
-			},
-			env: []string{"XDG_RUNTIME_DIR=" + c.dir, adminVariable + "=http://" + admin},
-		})
+		g.name = fmt.Sprintf("gateway %d", i)
+		urls = append(urls, g.url)
+		c.gateways = append(c.gateways, g)
 	}
 	if err := c.upstream.start(ctx); err != nil {
 		return err
@@ -167,8 +158,11 @@ func (c *campaign) begin(ctx context.Context) error {
 	keys := make([]string, 0)
 	for i := range accounts {
 		account := fmt.Sprintf("account-%d", i)
-		key, err := c.open(ctx, account)
+		key, err := c.gateways[0].key(ctx, account, "main")
 		if err != nil {
+			return err
+		}
+		if err := c.gateways[0].payIn(ctx, account); err != nil {
 			return err
 		}
 		keys = append(keys, key)
@@ -176,6 +170,26 @@ func (c *campaign) begin(ctx context.Context) error {
 	}
 	c.sender = newSender(urls, keys)
 	return nil
+}
+
+// newGateway is failwell serve, not started yet.
+func newGateway(binary, dir, contract, store, upstream string, flags ...string) (*process, error) {
+	address, err := freeAddress()
+	if err != nil {
+		return nil, err
+	}
+	admin, err := freeAddress()
+	if err != nil {
+		return nil, err
+	}
+	args := append([]string{
+		"serve", "--json", "--contract", contract, "--store", store, "--upstream", upstream,
+		"--listen", address, "--admin", admin, "--timeout", "5s", "--log-level", "warn", "--access-log", "off",
+	}, flags...)
+	return &process{
+		name: "gateway", path: binary, dir: dir, log: newTail(), url: "http://" + address, admin: "http://" + admin, args: args,
+		env: []string{"XDG_RUNTIME_DIR=" + dir, adminVariable + "=http://" + admin},
+	}, nil
 }
 
 func (c *campaign) ledger() string { return filepath.Join(c.dir, "ledger") }
@@ -192,21 +206,6 @@ func (c *campaign) end() error {
 		faults = append(faults, c.keeper.close())
 	}
 	return errors.Join(append(faults, os.RemoveAll(c.dir))...)
-}
-
-// open makes a key for an account, and lets the account pay in.
-func (c *campaign) open(ctx context.Context, account string) (string, error) {
-	out, err := c.failwell(ctx, "keys", "create", "--json", "--account", account, "--plan", "main")
-	if err != nil {
-		return "", err
-	}
-	var key struct {
-		Secret string `json:"secret"`
-	}
-	if err := json.Unmarshal(out, &key); err != nil {
-		return "", fmt.Errorf("crash: keys create says %q: %w", out, err)
-	}
-	return key.Secret, nil
 }
 
 // work sends calls until working ends.

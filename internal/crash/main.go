@@ -13,6 +13,7 @@ package main
 import (
 	"context"
 	_ "embed" // the contract
+	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
@@ -119,10 +120,10 @@ func build(ctx context.Context, name string, flags ...string) error {
 	return nil
 }
 
-// failwell runs a command of the binary against a gateway that runs.
-func (c *campaign) failwell(ctx context.Context, args ...string) ([]byte, error) {
-	cmd := exec.CommandContext(ctx, c.binary, args...)
-	cmd.Env = append(os.Environ(), c.gateways[0].env...)
+// failwell runs a command of the binary against the gateway.
+func (p *process) failwell(ctx context.Context, args ...string) ([]byte, error) {
+	cmd := exec.CommandContext(ctx, p.path, args...)
+	cmd.Env = append(os.Environ(), p.env...)
 	out, err := cmd.Output()
 	if err != nil {
 		said := ""
@@ -132,6 +133,21 @@ func (c *campaign) failwell(ctx context.Context, args ...string) ([]byte, error)
 		return nil, fmt.Errorf("failwell %s: %w: %s", strings.Join(args, " "), err, said)
 	}
 	return out, nil
+}
+
+// key makes an API key.
+func (p *process) key(ctx context.Context, account, plan string) (string, error) {
+	out, err := p.failwell(ctx, "keys", "create", "--json", "--account", account, "--plan", plan)
+	if err != nil {
+		return "", err
+	}
+	var key struct {
+		Secret string `json:"secret"`
+	}
+	if err := json.Unmarshal(out, &key); err != nil {
+		return "", fmt.Errorf("crash: keys create says %q: %w", out, err)
+	}
+	return key.Secret, nil
 }
 
 // freeAddress names an address that nobody has. Its port lies below those that
@@ -153,7 +169,7 @@ func freeAddress() (string, error) {
 }
 
 // result judges a campaign.
-func (c *campaign) result(took time.Duration) (*result, error) {
+func (c *campaign) result(ctx context.Context, took time.Duration) (*result, error) {
 	executions, err := readLedger(c.ledger())
 	if err != nil {
 		return nil, err
@@ -163,6 +179,9 @@ func (c *campaign) result(took time.Duration) (*result, error) {
 	r := &result{
 		verdict: v, store: c.store, seed: c.seed, kills: c.tally, reached: c.reached, missed: c.missed, took: took,
 		requests: c.sender.settled.requests.Load(),
+	}
+	if err := c.audit(ctx, r); err != nil {
+		return nil, err
 	}
 	for _, p := range append(c.gateways, c.upstream) {
 		for _, alarm := range p.log.alarms {

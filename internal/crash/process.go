@@ -22,6 +22,9 @@ import (
 type process struct {
 	name string
 	path string
+	// url and admin are where a gateway serves, dir is where it leaves its token.
+	url, admin, dir string
+
 	args []string
 	env  []string
 

@@ -31,6 +31,7 @@ func (r *result) print(w io.Writer) error {
 	fmt.Fprintf(&b, "  executions  %d, of which %d repeated where the policy is reexecute; %d refusals\n", f.Executions, f.Reexecuted, f.Refusals)
 	fmt.Fprintf(&b, "  outcomes    %d answers (%d replayed), %d unknown (%d of the calls executed), %d not replayable, %d other payload\n",
 		f.Answered, f.Replayed, f.Unknown, f.UnknownExecuted, f.Buried, f.Mismatched)
+	fmt.Fprintf(&b, "  charges     %d units; the executions are worth %d, the rest is of calls of which nobody knows\n", r.charged, r.worth)
 	points := make([]string, 0, len(failpoint.Points()))
 	for _, p := range failpoint.Points() {
 		points = append(points, fmt.Sprintf("%s %d", p, r.reached[p]))

@@ -17,6 +17,8 @@ type keeper struct {
 	kill func() error
 	// start it again; close it for good.
 	start, close func() error
+	// pause makes it hang until resume.
+	pause, resume func() error
 }
 
 func (k *keeper) remote() bool { return k.kill != nil }
@@ -36,13 +38,13 @@ func openKeeper(kind, dir string) (*keeper, error) {
 		if err != nil {
 			return nil, err
 		}
-		return &keeper{url: s.URL(), kill: s.Kill9, start: s.Start, close: s.Close}, nil
+		return &keeper{url: s.URL(), kill: s.Kill9, start: s.Start, close: s.Close, pause: s.Pause, resume: s.Resume}, nil
 	case "postgres":
 		s, err := servers.NewPostgres(servers.PostgresOptions{})
 		if err != nil {
 			return nil, err
 		}
-		return &keeper{url: s.URL(), kill: s.Kill9, start: s.Start, close: s.Close}, nil
+		return &keeper{url: s.URL(), kill: s.Kill9, start: s.Start, close: s.Close, pause: s.Pause, resume: s.Resume}, nil
 	}
 	return nil, fmt.Errorf("there is no store %q, choose pebble, redis, postgres or memory", kind)
 }
