@@ -52,6 +52,16 @@ type Guard struct {
 	Clock func() time.Time
 	// OnDone is called after each request, on its goroutine.
 	OnDone func(r *http.Request, o Outcome)
+	// Lifetime ends the handlers of calls with an idempotency key, which go on
+	// after their callers have left. Nil: they end by themselves or by their timeout.
+	Lifetime context.Context //nolint:containedctx // it is the server's, not a request's
+	// Reconcile finds out what became of an earlier call, where the contract wants
+	// that for unknown outcomes. A nil answer says that the call never happened; an
+	// error, that nobody can tell: an [*Error] is the response, any other one is
+	// logged. r is the request that asks, and its context ends with the
+	// operation's timeout, 30 seconds where it has none. Nil: nobody is asked, and
+	// the outcome stays unknown.
+	Reconcile func(r *http.Request, of Doubt) (*Answer, error)
 
 	once  sync.Once
 	state *guardState
@@ -75,6 +85,9 @@ type Outcome struct {
 	Limit admission.LimitState
 	// Path of the request, without keys that were pasted into it.
 	Path string
+	// ReplayOf is the id of the request whose answer was given once more under an
+	// idempotency key, and that the response carries; "" for all others.
+	ReplayOf string
 	// Cause is private: it may be logged, never sent.
 	Cause error
 }
@@ -91,8 +104,10 @@ type guardState struct {
 	retryAfterKey  string
 	idempotencyKey string
 	rateKeys       rateKeys
-	logger         *slog.Logger
-	buffers        sync.Pool
+	// keptKeys are headers that the contract has kept with answers.
+	keptKeys map[string]bool
+	logger   *slog.Logger
+	buffers  sync.Pool
 	// checking bounds the bodies that are checked at once.
 	checking chan struct{}
 }
@@ -123,6 +138,10 @@ func (g *Guard) prepare() *guardState {
 		s.processTimeKey = http.CanonicalHeaderKey(g.Contract.Headers.ProcessTime.Name)
 		rate := &g.Contract.Headers.RateLimit
 		s.rateKeys = rateKeys{http.CanonicalHeaderKey(rate.Limit), http.CanonicalHeaderKey(rate.Remaining), http.CanonicalHeaderKey(rate.Reset)}
+		s.keptKeys = map[string]bool{http.CanonicalHeaderKey(g.Contract.Headers.Code): true}
+		for _, name := range g.Contract.Idempotency.Headers {
+			s.keptKeys[http.CanonicalHeaderKey(name)] = true
+		}
 		if len(g.Contract.Operations) > 0 {
 			s.routes = newRoutes(g.Contract.Operations)
 		}
@@ -184,7 +203,7 @@ func OperationOf(ctx context.Context) *contract.Operation {
 func (g *Guard) Wrap(next http.Handler) http.Handler {
 	s := g.prepare()
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		x := &exchange{guard: g, w: w, start: g.now()}
+		x := &exchange{guard: g, w: w, start: g.now(), ctx: r.Context()}
 		x.id = requestID(&s.contract.Headers.RequestID, r.Header[s.requestIDKey])
 		r.Header[s.requestIDKey] = []string{x.id} // so that a proxy passes it on
 		defer g.finish(x, r)
@@ -206,6 +225,12 @@ func (g *Guard) Wrap(next http.Handler) http.Handler {
 			r.Body, r.ContentLength = body, int64(body.Len())
 			r.TransferEncoding = nil
 		}
+		if x.verdict.Keyed {
+			if r, ok = g.reserve(x, r, body); !ok {
+				return
+			}
+		}
+		x.begun = true
 		g.serve(x, r, next)
 	})
 }
@@ -219,12 +244,16 @@ func (g *Guard) finish(x *exchange, r *http.Request) {
 		x.cause = panicked(recovered)
 		abort = !g.fail(x, r, FromCondition(condition.Internal, x.cause))
 	}
+	if x.keyed != nil {
+		abort = g.conclude(x, abort)
+	}
+	g.settle(x)
 	if g.OnDone != nil {
 		x.mu.Lock()
 		o := Outcome{
 			RequestID: x.id, Operation: x.operation, Key: x.verdict.Key, Account: x.verdict.Account, Status: x.status,
 			Code: x.code, Bytes: x.bytes, Took: g.now().Sub(x.start), Limit: x.verdict.Limit, Cause: x.cause,
-			Path: g.printable(x, r.URL.Path),
+			Path: g.printable(x, r.URL.Path), ReplayOf: x.replayOf,
 		}
 		x.mu.Unlock()
 		g.OnDone(r, o)
@@ -234,12 +263,17 @@ func (g *Guard) finish(x *exchange, r *http.Request) {
 	}
 }
 
+// timeout until the response to a request has to have begun; 0 for none.
+func (g *Guard) timeout(x *exchange) time.Duration {
+	if x.operation != nil && x.operation.Timeout > 0 {
+		return x.operation.Timeout
+	}
+	return g.Timeout
+}
+
 // serve runs the handler, under a timeout where there is one.
 func (g *Guard) serve(x *exchange, r *http.Request, next http.Handler) {
-	timeout := g.Timeout
-	if x.operation != nil && x.operation.Timeout > 0 {
-		timeout = x.operation.Timeout
-	}
+	timeout := g.timeout(x)
 	if timeout <= 0 {
 		next.ServeHTTP(x, r)
 		x.finished()
@@ -299,6 +333,9 @@ func (g *Guard) race(x *exchange, r *http.Request, next http.Handler, timeout ti
 	case <-fired:
 		cancel(over)
 		if g.fail(x, r, over) {
+			if x.keyed != nil {
+				x.keyed.running = done
+			}
 			return
 		}
 		if recovered := <-done; recovered != nil { // it began to answer just in time

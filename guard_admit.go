@@ -81,18 +81,27 @@ func (g *Guard) admitCaller(x *exchange, r *http.Request) bool {
 	if g.state.idempotencyKey != "" {
 		call.IdempotencyKeys = r.Header[g.state.idempotencyKey]
 	}
+	if call.IdempotencyKeys != nil {
+		// What the service behind knows callers of public operations by.
+		call.Identity = strings.Join(r.Header["Authorization"], ", ")
+	}
 	call.Credential, call.Misplaced = g.state.credential(r)
 	x.credential = call.Credential
 	g.Admission.Admit(r.Context(), call, &x.verdict)
 	if x.verdict.Admitted {
 		return true
 	}
-	v := &x.verdict
-	// Refusals are what a crowd gets most of: the error is made in one piece.
-	e := FromCondition(v.Condition, v.Cause)
-	e.Params, e.RetryAfter, e.HasRetryAfter = v.Facts, v.RetryAfter, v.HasRetryAfter
-	g.fail(x, r, e)
+	g.refuse(x, r)
 	return false
+}
+
+// refuse answers as the verdict says. Refusals are what a crowd gets most of:
+// the error is made in one piece.
+func (g *Guard) refuse(x *exchange, r *http.Request) {
+	v := &x.verdict
+	e := FromCondition(v.Condition, v.Cause)
+	e.Params, e.Fields, e.RetryAfter, e.HasRetryAfter = v.Facts, v.Fields, v.RetryAfter, v.HasRetryAfter
+	g.fail(x, r, e)
 }
 
 func (g *Guard) source(r *http.Request) string {
@@ -166,11 +175,16 @@ func (s *guardState) credential(r *http.Request) (key string, misplaced bool) {
 	return "", misplaced
 }
 
-// readBody is a body that was read to be checked.
-type readBody struct{ *bytes.Reader }
+// readBody is a body that was read before the handler runs.
+type readBody struct {
+	*bytes.Reader
+	data []byte
+}
+
+func newReadBody(data []byte) *readBody { return &readBody{bytes.NewReader(data), data} }
 
 // Close implements io.Closer; there is nothing left to close.
-func (readBody) Close() error { return nil }
+func (*readBody) Close() error { return nil }
 
 // validate checks media type, parameters and body against the operation. body
 // replaces the request's where it had to be read to be checked.
@@ -213,7 +227,7 @@ func (g *Guard) validate(x *exchange, r *http.Request) (body *readBody, ok bool)
 		g.failFields(x, r, of, fields)
 		return nil, false
 	}
-	return &readBody{bytes.NewReader(data)}, true
+	return newReadBody(data), true
 }
 
 // turn waits until few enough bodies are being checked: a checked body takes

@@ -42,7 +42,7 @@ func (g *Guard) fail(x *exchange, r *http.Request, err error) bool {
 	}
 	f, cause := g.failureOf(err)
 	g.log(x, r, &f, cause)
-	if x.started {
+	if x.started && !x.retract() {
 		return g.failStream(x, &f)
 	}
 	if callerLeft(r, err) {
@@ -184,7 +184,7 @@ func causeText(err error) string {
 // render writes a failure as the response. The exchange is locked.
 func (g *Guard) render(x *exchange, f *contract.Failure) {
 	s := g.state
-	x.code, x.pending = f.Code, 0
+	x.code, x.pending, x.failed = f.Code, 0, f.Condition
 	f.RequestID = x.id
 	if f.Time.IsZero() {
 		f.Time = g.now().UTC().Truncate(time.Second)
@@ -208,18 +208,21 @@ func (g *Guard) render(x *exchange, f *contract.Failure) {
 	if f.HasRetryAfter && retry.On.Holds(status) {
 		h[s.retryAfterKey] = []string{waitHeader(f.RetryAfter, retry.Format, g.now())}
 	}
-	s.contract.ErrorHeaders(f, func(name, value string) { h[http.CanonicalHeaderKey(name)] = []string{headerSafe(value)} })
-	x.started, x.status = true, status
-	x.decorate(h, status)
+	s.contract.ErrorHeaders(f, func(name, value string) {
+		name = http.CanonicalHeaderKey(name)
+		h[name] = []string{headerSafe(value)}
+		if x.keyed != nil {
+			x.keyed.own = append(x.keyed.own, name)
+		}
+	})
 	if x.timer != nil {
 		x.timer.Stop()
 	}
-	x.w.WriteHeader(status)
-	n, err := x.w.Write(body)
+	x.begin(status)
+	_, err := x.put(body)
 	if err != nil && !errors.Is(err, http.ErrBodyNotAllowed) {
 		s.logger.Debug("the error could not be sent", "request_id", x.id, "err", err)
 	}
-	x.bytes += int64(n)
 	*pooled = body
 	s.buffers.Put(pooled)
 }

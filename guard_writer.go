@@ -3,6 +3,7 @@ package failwell
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"maps"
@@ -10,10 +11,12 @@ import (
 	"net/http"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/failwell/failwell/admission"
 	"github.com/failwell/failwell/contract"
+	"github.com/failwell/failwell/contract/condition"
 )
 
 // exchange is one request on its way through a [Guard]: what was decided about
@@ -32,6 +35,19 @@ type exchange struct {
 	// code and condition of the error that was written, for the record.
 	code  *contract.Code
 	cause error
+	// ctx is that of the request as it came.
+	ctx context.Context //nolint:containedctx // an exchange is part of its request
+	// begun: the handler was called. repeated: another call under the same
+	// idempotency key is the one that is worked on.
+	begun, repeated bool
+	// replayOf is the request whose answer was given.
+	replayOf string
+	// failed is what the guard has answered with.
+	failed condition.Condition
+	// notDone: the handler says that it has done nothing.
+	notDone atomic.Bool
+	// keyed is set for a call that is worked on under an idempotency key.
+	keyed *keyed
 	// charging guards what handlers charge to call and verdict, and their end.
 	charging sync.Mutex
 
@@ -112,6 +128,12 @@ func (x *exchange) writeHeader(status int) {
 func (x *exchange) begin(status int) {
 	x.pending = 0
 	x.started, x.status = true, status
+	if k := x.keyed; k != nil && k.capturing {
+		k.begin(x)
+		if status != http.StatusSwitchingProtocols || !x.bury() {
+			return
+		}
+	}
 	x.decorate(x.w.Header(), status)
 	x.w.WriteHeader(status)
 }
@@ -220,10 +242,7 @@ func (x *exchange) Write(p []byte) (int, error) {
 	if x.swallow {
 		return len(p), nil
 	}
-	n, err := x.w.Write(p)
-	x.bytes += int64(n)
-	x.remember(p[:n])
-	return n, err //nolint:wrapcheck // a ResponseWriter hands through what the connection says
+	return x.put(p)
 }
 
 // Flush implements http.Flusher for handlers that look for it.
@@ -242,7 +261,10 @@ func (x *exchange) FlushError() error {
 	if x.pending != 0 {
 		x.begin(x.pending)
 	}
-	return http.NewResponseController(x.w).Flush() //nolint:wrapcheck // as above
+	if x.keyed != nil && x.keyed.capturing {
+		return x.flush()
+	}
+	return http.NewResponseController(x.w).Flush() //nolint:wrapcheck // what the connection says
 }
 
 // Hijack implements http.Hijacker, for upgrades.
@@ -252,6 +274,12 @@ func (x *exchange) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	if x.over {
 		return nil, nil, errOver
 	}
+	if x.keyed != nil && x.keyed.capturing {
+		x.status = http.StatusSwitchingProtocols
+		if !x.bury() {
+			return nil, nil, errOver
+		}
+	}
 	x.decorate(x.w.Header(), http.StatusSwitchingProtocols) // for who answers from the header map, as a proxy does
 	conn, rw, err := http.NewResponseController(x.w).Hijack()
 	if err == nil {
@@ -260,5 +288,5 @@ func (x *exchange) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 			x.timer.Stop()
 		}
 	}
-	return conn, rw, err //nolint:wrapcheck // as above
+	return conn, rw, err //nolint:wrapcheck // what the connection says
 }

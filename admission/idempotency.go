@@ -19,8 +19,8 @@ import (
 
 // lookup is what a look at an idempotency key has found.
 type lookup struct {
-	// key of the record in the store.
-	key string
+	// key of the record in the store, said is the caller's own.
+	key, said string
 	// kept is nil when there is no record.
 	kept    *kept
 	version store.Version
@@ -73,7 +73,7 @@ func (d *deciding) repeated(ctx context.Context) bool {
 	}
 	scope := d.scope(key)
 	f := &d.v.found
-	*f = lookup{key: scope.record()}
+	*f = lookup{key: scope.record(), said: key}
 	failpoint.Hit(failpoint.Charged)
 	if err := d.seek(ctx, f, d.patience.left()); err != nil {
 		return d.unprotected(ctx, err)

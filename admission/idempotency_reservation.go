@@ -22,8 +22,9 @@ import (
 // Its methods may be used from any goroutine. The end of a context does not end
 // them: each waits for the store for up to a third of the lease.
 type Reservation struct {
-	c   *Controller
-	key string
+	c *Controller
+	// key of the record, said is the caller's own.
+	key, said string
 	// begun and fresh are by our clock: when the call began, and when the record
 	// was last written.
 	begun, fresh time.Time
@@ -51,6 +52,9 @@ var errEnded = errors.New("admission: the reservation has ended before")
 // releasedFor is how long the trace of a released record stays: longer than any
 // call takes from the look at its key to the reservation.
 const releasedFor = 10 * time.Minute
+
+// IdempotencyKey returns the key as the caller chose it, without quotes.
+func (r *Reservation) IdempotencyKey() string { return r.said }
 
 // Expected returns the fingerprint that the payload must have, when it is known
 // from an earlier call and could not be compared yet.

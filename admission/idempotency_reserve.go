@@ -107,7 +107,7 @@ func (x *reserving) take(ctx context.Context) (r *Reservation, again bool) {
 	}
 	rules := &x.Contract.Idempotency
 	now := time.Now()
-	r = &Reservation{c: x.Controller, key: x.f.key, begun: now, fresh: now, over: make(chan struct{}), version: x.f.version}
+	r = &Reservation{c: x.Controller, key: x.f.key, said: x.f.said, begun: now, fresh: now, over: make(chan struct{}), version: x.f.version}
 	r.kept = kept{
 		state: stateInFlight, keep: max(rules.Keep.Truncate(time.Millisecond), time.Millisecond),
 		lease: max(rules.Lease.Truncate(time.Millisecond), time.Millisecond), owner: x.state.running.owner(),
@@ -170,7 +170,7 @@ func (x *reserving) away(ctx context.Context, cause error) {
 		d.undecided(condition.Unavailable, fmt.Errorf("admission: idempotency key: %w", cause))
 		return
 	}
-	d.unprotected(ctx, cause)
+	x.v.Keyed = !d.unprotected(ctx, cause)
 }
 
 // doubt makes it durable that a call's outcome is unknown, so that whoever ran it
@@ -222,7 +222,7 @@ func (x *reserving) wait(ctx context.Context) (news bool) {
 	deadline, cancel := context.WithDeadline(ctx, x.until)
 	defer cancel()
 	for pause := firstPoll; x.sleep(deadline, pause); pause = min(pause*2, longestPoll) {
-		f := lookup{key: x.f.key}
+		f := lookup{key: x.f.key, said: x.f.said}
 		if err := x.seek(ctx, &f, x.storeTimeout()); err != nil {
 			continue // it may come back before the wait is over
 		}

@@ -75,7 +75,7 @@ var errNoStore = errors.New("idempotency keys need a Controller.Store")
 // seek reads the record of f.key and finds out whether a call under way is
 // still believed in.
 func (c *Controller) seek(ctx context.Context, f *lookup, limit time.Duration) error {
-	*f = lookup{key: f.key}
+	*f = lookup{key: f.key, said: f.said}
 	until := time.Now().Add(limit)
 	k, record, err := c.fetch(ctx, f.key, limit)
 	if err != nil || k == nil {
