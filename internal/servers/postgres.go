@@ -81,7 +81,7 @@ func NewPostgres(opts PostgresOptions) (*PostgresServer, error) {
 		if err != nil {
 			return err
 		}
-		if err := copyTree(template, p.data(), p.user); err != nil {
+		if err := copyTree(template, p.Data(), p.user); err != nil {
 			return err
 		}
 		return errors.Join(p.write(map[string]string{
@@ -115,7 +115,7 @@ func startPostgres(fill func(*PostgresServer) error) (_ *PostgresServer, err err
 	}
 	p.logFile = filepath.Join(p.dir, "log")
 	p.command = func() *exec.Cmd {
-		return p.user.command(p.dir, filepath.Join(p.binaries, "postgres"), "-D", p.data(), "-p", strconv.Itoa(p.port))
+		return p.user.command(p.dir, filepath.Join(p.binaries, "postgres"), "-D", p.Data(), "-p", strconv.Itoa(p.port))
 	}
 	if err := fill(p); err != nil {
 		return nil, err
@@ -156,7 +156,8 @@ func postgresBinaries() (string, error) {
 	return filepath.Dir(initdb), nil
 }
 
-func (p *PostgresServer) data() string { return filepath.Join(p.dir, "data") }
+// Data is the folder of its cluster.
+func (p *PostgresServer) Data() string { return filepath.Join(p.dir, "data") }
 
 // clusterTemplate is a cluster as initdb leaves it, made once for all servers of
 // this process; it goes with the process.
@@ -215,7 +216,7 @@ func (p *PostgresServer) write(settings map[string]string) error {
 	for _, name := range slices.Sorted(maps.Keys(settings)) {
 		fmt.Fprintf(&lines, "%s = '%s'\n", name, strings.ReplaceAll(settings[name], "'", "''"))
 	}
-	f, err := os.OpenFile(filepath.Join(p.data(), "postgresql.conf"), os.O_APPEND|os.O_WRONLY, 0)
+	f, err := os.OpenFile(filepath.Join(p.Data(), "postgresql.conf"), os.O_APPEND|os.O_WRONLY, 0)
 	if err != nil {
 		return fmt.Errorf("servers: %w", err)
 	}
@@ -253,7 +254,7 @@ func (p *PostgresServer) Start() error {
 }
 
 func (p *PostgresServer) pidFile() []string {
-	b, err := os.ReadFile(filepath.Join(p.data(), "postmaster.pid"))
+	b, err := os.ReadFile(filepath.Join(p.Data(), "postmaster.pid"))
 	if err != nil {
 		return nil
 	}
@@ -347,7 +348,7 @@ func PostgresURL(servers []*PostgresServer, query ...string) string {
 func (p *PostgresServer) Standby(t testing.TB, name string) *PostgresServer {
 	t.Helper()
 	s, err := startPostgres(func(s *PostgresServer) error {
-		err := s.tool("pg_basebackup", "--pgdata", s.data(), "--host", "127.0.0.1", "--port", strconv.Itoa(p.port),
+		err := s.tool("pg_basebackup", "--pgdata", s.Data(), "--host", "127.0.0.1", "--port", strconv.Itoa(p.port),
 			"--username", PostgresUser, "--checkpoint", "fast", "--wal-method", "stream", "--write-recovery-conf", "--no-sync")
 		if err != nil {
 			return err
@@ -359,7 +360,7 @@ func (p *PostgresServer) Standby(t testing.TB, name string) *PostgresServer {
 
 // Promote makes a standby a server that takes writes.
 func (p *PostgresServer) Promote() error {
-	return p.tool("pg_ctl", "promote", "--pgdata", p.data(), "--wait", "--timeout", "60")
+	return p.tool("pg_ctl", "promote", "--pgdata", p.Data(), "--wait", "--timeout", "60")
 }
 
 // Log is what the server has said.

@@ -26,10 +26,11 @@ func TestDurable(t *testing.T) {
 	server := servers.Postgres(t, servers.PostgresOptions{})
 	storetest.RunDurable(t, func(t *testing.T, clock func() time.Time) func() store.Store {
 		t.Helper()
-		schema, url, before := freshSchema(), server.URL(), func() error { return errors.Join(server.Kill9(), server.Start()) }
+		url, before := server.URL(), func() error { return errors.Join(server.Kill9(), server.Start()) }
 		if strings.HasSuffix(t.Name(), "/model") {
 			url, before = shared.Get(t).URL(), func() error { return nil }
 		}
+		schema := emptied(t, url)
 		return func() store.Store {
 			if err := before(); err != nil {
 				t.Fatal(err)

@@ -33,9 +33,9 @@ func TestPaused(t *testing.T) {
 	for range 2 * defaultMaxConns {
 		wg.Go(func() {
 			const patience = 100 * time.Millisecond
+			began := time.Now()
 			ctx, cancel := context.WithTimeout(t.Context(), patience)
 			defer cancel()
-			began := time.Now()
 			_, err := s.Get(ctx, "k")
 			if took := time.Since(began); !errors.Is(err, context.DeadlineExceeded) || took < patience || took > patience+2*time.Second {
 				t.Errorf("after %v: %v", took, err)
@@ -265,14 +265,12 @@ func TestGivenUpWhileReplicating(t *testing.T) {
 		return err == nil && n == 1
 	})
 	// A cancel request would have arrived before: it goes out when the call ends.
-	var requests int
 	for range 50 {
 		if _, err := probe.Get(t.Context(), "k"); !errors.Is(err, store.ErrAbsent) {
 			t.Fatalf("the unconfirmed record is read: %v", err)
 		}
-		requests = strings.Count(server.Log(), "canceling")
 	}
-	if requests != 0 {
-		t.Fatalf("the server was told to cancel:\n%s", server.Log())
+	if log := server.Log(); strings.Contains(log, "canceling") {
+		t.Fatalf("the server was told to cancel:\n%s", log)
 	}
 }

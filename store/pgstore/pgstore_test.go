@@ -16,7 +16,7 @@ func TestConformance(t *testing.T) {
 	url := shared.Get(t).URL()
 	storetest.Run(t, func(t *testing.T, clock func() time.Time) store.Store {
 		t.Helper()
-		return mustOpen(t, url, Options{Clock: clock, Schema: freshSchema(), MaxConns: 8})
+		return mustOpen(t, url, Options{Clock: clock, Schema: emptied(t, url), MaxConns: 8})
 	})
 }
 
