@@ -131,12 +131,13 @@ func (a *admin) moving(move func(*admission.Controller, context.Context, string,
 		if err != nil {
 			return keyError(err)
 		}
-		return answer(w, http.StatusOK, amountAnswer{named(limits, request.Name)})
+		return answer(w, http.StatusOK, amountAnswer{LimitNamed(limits, request.Name)})
 	}
 }
 
-// named finds a limit that can be credited; rates may have the same name.
-func named(limits []LimitUsage, name string) *LimitUsage {
+// LimitNamed finds the limit that a credit or a charge by this name is about;
+// nil where there is none. Rates may have the same name.
+func LimitNamed(limits []LimitUsage, name string) *LimitUsage {
 	for i := range limits {
 		if limits[i].Name == name && limits[i].Kind != kindRate {
 			return &limits[i]

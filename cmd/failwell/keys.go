@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/failwell/failwell/admission"
+	"github.com/failwell/failwell/gateway"
 )
 
 type keysCmd struct {
@@ -37,6 +38,18 @@ type keyring interface {
 	RevokeKey(ctx context.Context, id string) (admission.Key, error)
 	// SetPlan puts an account, new or not, on a plan.
 	SetPlan(ctx context.Context, account, plan string) (admission.Account, error)
+	accounts
+}
+
+// accounts is the part of it that is about accounts.
+type accounts interface {
+	Accounts(ctx context.Context) ([]admission.Account, error)
+	Account(ctx context.Context, id string) (admission.Account, error)
+	PutAccount(ctx context.Context, a admission.Account) (admission.Account, error)
+	ChangeAccount(ctx context.Context, id string, to admission.AccountChange) (admission.Account, error)
+	Usage(ctx context.Context, id string) ([]gateway.LimitUsage, error)
+	Credit(ctx context.Context, id, name string, amount int64, key string) (*gateway.LimitUsage, error)
+	Charge(ctx context.Context, id, name string, amount int64, key string) (*gateway.LimitUsage, error)
 }
 
 // with opens the place, lets work happen there and closes it.
@@ -66,13 +79,18 @@ func (x *keyPlace) withStore(ctx context.Context, c *console, work func(keyring)
 	if err != nil {
 		return err
 	}
-	err = refusal(work(&storedKeys{(&admission.Controller{Contract: spec, Store: s}).Keys()}))
+	err = refusal(work(newStoredKeys(spec, s)))
 	return errors.Join(err, s.Close())
 }
 
 // refusal adds what to do to the errors of a keyring.
 func refusal(err error) error {
+	if _, ok := errors.AsType[*hintError](err); ok {
+		return err
+	}
 	switch {
+	case errors.Is(err, admission.ErrNoAccount):
+		return hinted(err, "failwell accounts list shows the ids")
 	case errors.Is(err, admission.ErrNoKey):
 		return hinted(err, "failwell keys list shows the ids")
 	case errors.Is(err, admission.ErrInvalid):

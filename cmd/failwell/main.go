@@ -34,6 +34,7 @@ type cli struct {
 	Serve    serveCmd    `cmd:"" help:"Run the gateway in front of a service."`
 	Sandbox  sandboxCmd  `cmd:"" help:"Run a stand-in for an API."`
 	Keys     keysCmd     `cmd:"" help:"Manage API keys."`
+	Accounts accountsCmd `cmd:"" help:"Manage accounts: plans, states, balances, usage."`
 	Store    storeCmd    `cmd:"" help:"Check stores, and copy between them."`
 	Contract contractCmd `cmd:"" help:"Show, check and start contracts."`
 	Explain  explainCmd  `cmd:"" help:"Explain an error code, or a response from stdin."`
