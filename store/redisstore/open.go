@@ -52,7 +52,7 @@ func Open(ctx context.Context, url string, opts Options) (*Store, error) {
 		}
 		return nil, convert(a.where(), err)
 	}
-	s := &Store{layout: newLayout(a.prefix), opts: opts}
+	s := &Store{layout: newLayout(a.prefix), opts: opts, take: takeScript, settle: settleScript}
 	s.link.client, s.link.hosts, s.link.timeout, s.link.start = client, a.where(), opts.Timeout, time.Now()
 	s.ended = make(chan struct{})
 	s.sweeps.bucket = rand.IntN(bucketCount) //nolint:gosec // so that gateways do not sweep in step

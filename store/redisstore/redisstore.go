@@ -19,6 +19,8 @@ type Store struct {
 	layout layout
 	opts   Options
 	sweeps sweeps
+	// The scripts of the meter; tests give them a clock.
+	take, settle *rueidis.Lua
 
 	calls  sync.RWMutex // held for reading by every call, for writing by Close
 	closed atomic.Bool

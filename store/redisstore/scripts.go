@@ -23,6 +23,19 @@ var (
 	//go:embed lua/clock.lua
 	clockSource string
 
+	//go:embed lua/rates.lua
+	ratesSource string
+	//go:embed lua/counters.lua
+	countersSource string
+	//go:embed lua/take.lua
+	takeSource string
+	//go:embed lua/settle.lua
+	settleSource string
+	//go:embed lua/settle_end.lua
+	settleEndSource string
+
+	takeScript   = rueidis.NewLuaScript(ratesSource + countersSource + takeSource)
+	settleScript = rueidis.NewLuaScript(settleSource + countersSource + settleEndSource)
 	swapScript   = rueidis.NewLuaScript(swapSource)
 	deleteScript = rueidis.NewLuaScript(deleteSource)
 	sweepScript  = rueidis.NewLuaScript(sweepSource)
