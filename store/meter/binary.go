@@ -13,12 +13,12 @@ var ErrCorrupt = errors.New("meter: corrupt state")
 //
 //	kind
 //	Rate, Window:  full, used, number of appointments, and if there are any
-//	               booked and for each caller, cost, at
+//	               booked, made and for each caller, cost, at
 //	the counters:  end, used, number of holds, and for each
 //	               length of its name, its name, amount, claims, until, lease
 //
 // kind is a byte, numbers and lengths are unsigned varints of encoding/binary,
-// and full, used, booked, end, at and until are signed ones.
+// and full, used, booked, made, end, at and until are signed ones.
 func (s *State) Append(dst []byte) []byte {
 	dst = append(dst, byte(s.kind))
 	if !s.kind.Counts() {
@@ -51,6 +51,7 @@ func (q *queue) append(dst []byte) []byte {
 	}
 	dst = binary.AppendUvarint(dst, uint64(len(q.entries)))
 	dst = binary.AppendVarint(dst, q.booked)
+	dst = binary.AppendVarint(dst, int64(q.made))
 	for _, a := range q.entries {
 		dst = binary.AppendUvarint(dst, uint64(a.caller))
 		dst = binary.AppendUvarint(dst, uint64(a.cost))
@@ -123,7 +124,7 @@ func (r *reader) queue() *queue {
 		r.fail("too many appointments")
 		return nil
 	}
-	q := &queue{booked: r.signed(), entries: make([]appointment, n)}
+	q := &queue{booked: r.signed(), made: Micros(r.signed()), entries: make([]appointment, n)}
 	for i := range q.entries {
 		caller := r.unsigned()
 		if caller > 1<<32-1 {

@@ -204,9 +204,11 @@ func (t *Taking) appointed(states []State, at Instant) (when Micros, ok bool) {
 	return when, true
 }
 
+// reappoint books the call for the first instant at which all its rates have
+// room, if that is not farther ahead than the longest of their windows.
 func (t *Taking) reappoint(states []State, at Instant) (when Micros, changed bool) {
 	when = at.Now
-	late := false
+	latest := at.Now
 	for i := range t.Demands {
 		d, s := &t.Demands[i], &states[i]
 		if d.Rule.Kind.Counts() || d.Cost == 0 {
@@ -216,11 +218,11 @@ func (t *Taking) reappoint(states []State, at Instant) (when Micros, changed boo
 			s.queue.cancel(s.pace, t.Caller)
 			changed = true
 		}
-		first, beyond := s.queue.earliest(s.pace, s.cell, at.Now, d.Cost)
-		when, late = max(when, first), late || beyond
+		when = max(when, s.queue.earliest(s.pace, s.cell, at.Now, d.Cost))
+		latest = max(latest, at.Now+s.pace.span())
 	}
-	if late {
-		return when, changed
+	if when > latest {
+		return latest, changed
 	}
 	for i := range t.Demands {
 		d, s := &t.Demands[i], &states[i]
@@ -230,7 +232,7 @@ func (t *Taking) reappoint(states []State, at Instant) (when Micros, changed boo
 		if s.queue == nil {
 			s.queue = &queue{}
 		}
-		s.queue.book(s.pace, s.cell, appointment{caller: t.Caller, cost: d.Cost, at: when})
+		s.queue.book(s.pace, s.cell, at.Now, appointment{caller: t.Caller, cost: d.Cost, at: when})
 	}
 	return when, true
 }

@@ -74,14 +74,14 @@
 // # Appointments
 //
 // When nothing but rates refuses, and none with never, the call gets an
-// appointment, in all its rates of cost above 0. Each keeps booked and at most
-// [Remembered] appointments, in the order in which they were made: caller,
+// appointment, in all its rates of cost above 0. Each keeps booked, made and at
+// most [Remembered] appointments, in the order in which they were made: caller,
 // cost, at. Before any decision they are pruned:
 //
+//	made > now:                 all go (the clock went back)
 //	at + min(1 s, span) <= now: it goes, and Rate: booked = booked - cost*step,
 //	                            Window: booked = booked - cost
-//	at > now + span:            it goes (the clock went back)
-//	when the last one goes, here or below: booked = 0
+//	when the last one goes, here or below: booked = made = 0
 //
 // The caller keeps its appointment if it has one in each of those rates, of the
 // same cost, with at > now and at >= now + wait; it is told the latest at.
@@ -89,16 +89,19 @@
 // booked is reduced as above; for Rate only if it was the newest. Then
 //
 //	Rate:   first = max(max(full, booked) + cost*step - depth, now)
-//	Window: first = now                    if used + booked + cost <= limit
-//	              = now + per + 1          if full = now or booked + cost > limit
-//	              = full                   if no at is full or later
-//	              = last + max((now+per-last)/(limit+1), 1), last being the latest at
-//	when  = the latest first, each at most now + span
+//	Window: first = now                       if used + booked + cost <= limit
+//	        later = min((booked+cost-1)/limit, F/per) * per
+//	        first = full + later + per        if full = now
+//	              = full + later              if no at is that late
+//	              = last + max((now+per+later-last)/(limit+1), 1), last being
+//	                the latest at; limit at most F here
+//	when  = the latest first
 //
-// If a first is beyond now + span, nothing is booked. Otherwise each rate gets
-// an appointment at when, the oldest one going without a change of booked where
-// there are Remembered of them, and
+// If when is beyond now + the longest span of those rates, it is that, and
+// nothing is booked. Otherwise each rate gets an appointment at when, the oldest
+// one going without a change of booked where there are Remembered of them, and
 //
+//	made  = now
 //	Rate:   booked = max(booked, full, when) + cost*step
 //	Window: booked = booked + cost
 //

@@ -76,7 +76,8 @@ type Outcome struct {
 	// Refused says that this limit had no room for the call.
 	Refused bool
 	// RetryAfter is how long until it has: exact for rates, where it is an
-	// appointment (see Taking.Caller), and allowances. Never above one window.
+	// appointment (see Taking.Caller), and allowances. Never above one window,
+	// the longest one of the call's rates where several count.
 	RetryAfter time.Duration
 	// Timeless says that a refusal has no RetryAfter, because no clock frees the
 	// limit: somebody else has to pay, delete or finish.

@@ -22,6 +22,9 @@ type queue struct {
 	// booked is the rate as it will be when everybody has come. Rate: what full
 	// will be. Window: the units that are promised.
 	booked int64
+	// made is when the newest was made. One that is made later than now was made
+	// before the clock went back.
+	made Micros
 	// entries are in the order in which they were made.
 	entries []appointment
 }
@@ -37,10 +40,11 @@ type appointment struct {
 func (q *queue) prune(p pace, now Micros) bool {
 	kept := q.entries[:0]
 	for _, a := range q.entries {
-		switch late := now - a.at; {
-		case late >= min(grace, p.span()):
+		switch {
+		case q.made > now:
+		case now-a.at >= min(grace, p.span()):
 			q.booked -= p.weight(a.cost)
-		case -late <= p.span():
+		default:
 			kept = append(kept, a)
 		}
 	}
@@ -51,7 +55,7 @@ func (q *queue) prune(p pace, now Micros) bool {
 
 func (q *queue) keep(entries []appointment) {
 	if q.entries = entries; len(entries) == 0 {
-		q.booked = 0
+		q.booked, q.made = 0, 0
 	}
 }
 
@@ -71,29 +75,21 @@ func (q *queue) find(caller uint32) int {
 }
 
 // earliest is the first instant at which cost has room when everybody before
-// has come; now if it has room at once. It is at most one window ahead: beyond
-// says that it would be later, and that nothing can be promised.
-func (q *queue) earliest(p pace, c cell, now Micros, cost int64) (at Micros, beyond bool) {
-	switch {
-	case cost <= 0:
-		return now, false
-	case p.window:
-		at = q.inWindow(p, c, now, cost)
-	default:
-		full := c.full
-		if q != nil {
-			full = max(full, Micros(q.booked))
-		}
-		at = max(full+Micros(cost)*p.step-p.depth, now)
+// has come; now if it has room at once.
+func (q *queue) earliest(p pace, c cell, now Micros, cost int64) Micros {
+	if p.window {
+		return q.inWindow(p, c, now, cost)
 	}
-	if latest := now + p.span(); at > latest {
-		return latest, true
+	full := c.full
+	if q != nil {
+		full = max(full, Micros(q.booked))
 	}
-	return at, false
+	return max(full+Micros(cost)*p.step-p.depth, now)
 }
 
-// inWindow spreads those who wait for the next window over what may be told of
-// it: all its units are free from its start on, so that any instant will do.
+// inWindow spreads those who wait for the next window over what one of them may
+// be told of it: all its units are free from its start on, so that any instant
+// will do. Those who find it promised wait for the windows after it.
 func (q *queue) inWindow(p pace, c cell, now Micros, cost int64) Micros {
 	promised, last := int64(0), Micros(0)
 	if q != nil {
@@ -102,20 +98,23 @@ func (q *queue) inWindow(p pace, c cell, now Micros, cost int64) Micros {
 			last = max(last, q.entries[i].at)
 		}
 	}
-	latest := now + p.per
-	switch {
-	case c.used+promised+cost <= p.limit:
+	if c.used+promised+cost <= p.limit {
 		return now
-	case c.full <= now, promised+cost > p.limit:
-		return latest + 1
-	case last < c.full:
-		return c.full
 	}
-	return last + max((latest-last)/Micros(min(p.limit, int64(farthest))+1), 1)
+	later := min(Micros((promised+cost-1)/p.limit), farthest/p.per) * p.per
+	first := c.full + later
+	switch {
+	case c.full <= now:
+		return first + p.per // nobody has begun a window: it ends within one
+	case last < first:
+		return first
+	}
+	return last + max((now+p.per+later-last)/(min(Micros(p.limit), farthest)+1), 1)
 }
 
 // book promises cost at an instant that earliest allows.
-func (q *queue) book(p pace, c cell, a appointment) {
+func (q *queue) book(p pace, c cell, now Micros, a appointment) {
+	q.made = now
 	if !p.window {
 		q.booked = max(q.booked, int64(c.full), int64(a.at))
 	}

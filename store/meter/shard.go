@@ -173,5 +173,5 @@ func identify(seed maphash.Seed, d *Demand) uint64 {
 	if d.Operation != "" {
 		id = id*odd ^ maphash.String(seed, d.Operation)
 	}
-	return max(id, 1)
+	return max(id*odd^uint64(d.Rule.Kind), 1)
 }
