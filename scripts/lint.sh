@@ -22,6 +22,12 @@ scripts/tree.sh || failed+=(tree)
 section 'golangci-lint'
 .tools/bin/golangci-lint config verify && .tools/bin/golangci-lint run ./... || failed+=(golangci-lint)
 
+# A module of its own, whose peers nobody else has to carry. Its errors end the
+# program that it is, and its replacement is the tree around it.
+section 'bench/peers'
+(cd bench/peers && "$go" vet ./... &&
+  ../../.tools/bin/golangci-lint run --config ../../.golangci.yaml --disable wrapcheck,gomoddirectives ./...) || failed+=(bench/peers)
+
 # Exit codes of govulncheck: 0 nothing found, 3 something found, 1 it could not
 # look. Without its database it has nothing to say, which is not the tree's fault.
 section 'govulncheck'
