@@ -55,7 +55,8 @@ func (h *health) Collect(to chan<- prometheus.Metric) {
 	counter(descLimits, x.Open, "open")
 	counter(descLimits, x.Closed, "closed")
 	counter(descErrors, x.Errors)
-	to <- histogramOf(descStore, &x.Latency)
+	calls, buckets := addedUp(&x.Latency)
+	to <- prometheus.MustNewConstHistogram(descStore, calls, x.Latency.Sum.Seconds(), buckets)
 	gauge(descDegraded, asNumber(x.Away), "limits")
 	gauge(descDegraded, asNumber(x.KeysAway), "keys")
 	counter(descOutages, x.Outages, "limits")
@@ -88,15 +89,14 @@ func asNumber(yes bool) int64 {
 	return 0
 }
 
-// histogramOf adds the buckets up, as the format has them.
-func histogramOf(d *prometheus.Desc, h *admission.Histogram) prometheus.Metric {
-	buckets := make(map[float64]uint64, len(h.Bounds))
-	var sum uint64
+// addedUp adds the buckets up, as the format has them.
+func addedUp(h *admission.Histogram) (sum uint64, buckets map[float64]uint64) {
+	buckets = make(map[float64]uint64, len(h.Bounds))
 	for i, n := range h.Counts {
 		sum += n
 		if i < len(h.Bounds) {
 			buckets[h.Bounds[i].Seconds()] = sum
 		}
 	}
-	return prometheus.MustNewConstHistogram(d, sum, h.Sum.Seconds(), buckets)
+	return sum, buckets
 }
