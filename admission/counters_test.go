@@ -218,9 +218,9 @@ func TestLawOfConcurrencyOfCounters(t *testing.T) {
 func TestLawsOfCounters(t *testing.T) {
 	t.Parallel()
 	costs := map[string]int64{"credits": 5, "renders": 1, "funds": 10, "storage": 100, "concurrency": 1}
-	tb := t
+	tb, c := t, meteredContract(t, "")
 	rapid.Check(t, func(t *rapid.T) {
-		m := newMetered(tb, "")
+		m := newMeteredOn(tb, c)
 		m.fund(rapid.Int64Range(0, 90).Draw(t, "funds"))
 		var running []func()
 		for range 25 {

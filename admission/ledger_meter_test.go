@@ -23,7 +23,7 @@ func TestLedgerIsAMeter(t *testing.T) {
 		},
 		"pebble": func(t *testing.T, clock func() time.Time) meter.Meter {
 			t.Helper()
-			s, err := pebblestore.Open(t.TempDir(), pebblestore.Options{Clock: clock})
+			s, err := pebblestore.Open(t.TempDir(), pebblestore.Options{Clock: clock, NoSync: true})
 			if err != nil {
 				t.Fatal(err)
 			}

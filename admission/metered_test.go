@@ -58,9 +58,15 @@ type metered struct {
 }
 
 func newMetered(t testing.TB, lines string) *metered {
+	t.Helper()
+	return newMeteredOn(t, meteredContract(t, lines))
+}
+
+func newMeteredOn(t testing.TB, c *contract.Contract) *metered {
+	t.Helper()
 	s := &site{t: t, clock: newFakeClock()}
 	s.Controller = &Controller{
-		Contract: meteredContract(t, lines), Clock: s.clock.Now, Store: &store.Memory{Clock: s.clock.Now}, StoreTimeout: time.Minute,
+		Contract: c, Clock: s.clock.Now, Store: &store.Memory{Clock: s.clock.Now}, StoreTimeout: time.Minute,
 	}
 	m := &metered{site: s}
 	m.secret, _ = s.create(NewKey{})
