@@ -26,6 +26,7 @@ import (
 	"github.com/failwell/failwell/contract/builtin"
 	"github.com/failwell/failwell/sandbox/fault"
 	"github.com/failwell/failwell/sandbox/heppu"
+	"github.com/failwell/failwell/sandbox/hume"
 	"github.com/failwell/failwell/sandbox/stand"
 	"github.com/failwell/failwell/store"
 )
@@ -63,7 +64,7 @@ const AccountHeader = stand.AccountHeader
 
 // apis are the stand-ins there are.
 func apis() map[string]func(*stand.World) (stand.API, error) {
-	return map[string]func(*stand.World) (stand.API, error){"heppu": heppu.New}
+	return map[string]func(*stand.World) (stand.API, error){"heppu": heppu.New, "hume": hume.New}
 }
 
 // Names lists the APIs that have a stand-in.
