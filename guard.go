@@ -83,6 +83,10 @@ type Outcome struct {
 	Took time.Duration
 	// Limit is the binding rate limit after the decision.
 	Limit admission.LimitState
+	// Decided is how long admission took to decide; 0 when it was not asked.
+	Decided time.Duration
+	// Refusal is why admission refused the call; "" when it did not.
+	Refusal condition.Condition
 	// Path of the request, without keys that were pasted into it.
 	Path string
 	// ReplayOf is the id of the request whose answer was given once more under an
@@ -253,7 +257,7 @@ func (g *Guard) finish(x *exchange, r *http.Request) {
 		o := Outcome{
 			RequestID: x.id, Operation: x.operation, Key: x.verdict.Key, Account: x.verdict.Account, Status: x.status,
 			Code: x.code, Bytes: x.bytes, Took: g.now().Sub(x.start), Limit: x.verdict.Limit, Cause: x.cause,
-			Path: g.printable(x, r.URL.Path), ReplayOf: x.replayOf,
+			Path: g.printable(x, r.URL.Path), ReplayOf: x.replayOf, Decided: x.decided, Refusal: x.verdict.Condition,
 		}
 		x.mu.Unlock()
 		g.OnDone(r, o)

@@ -87,7 +87,9 @@ func (g *Guard) admitCaller(x *exchange, r *http.Request) bool {
 	}
 	call.Credential, call.Misplaced = g.state.credential(r)
 	x.credential = call.Credential
+	began := g.now()
 	g.Admission.Admit(r.Context(), call, &x.verdict)
+	x.decided = max(g.now().Sub(began), 1)
 	if x.verdict.Admitted {
 		return true
 	}

@@ -127,6 +127,7 @@ func (x *exchange) sendHead() {
 		return
 	}
 	k.begun = true
+	k.sniff()
 	h := x.w.Header()
 	clear(h)
 	maps.Copy(h, k.header)
@@ -134,11 +135,18 @@ func (x *exchange) sendHead() {
 	x.w.WriteHeader(x.status)
 }
 
+// sniff names the type of a body that has none, as net/http would.
+func (k *keyed) sniff() {
+	if _, said := k.header["Content-Type"]; !said && len(k.answer) > 0 && k.header.Get("Content-Encoding") == "" {
+		k.header["Content-Type"] = []string{http.DetectContentType(k.answer)}
+	}
+}
+
 // sendBody sends a captured body up to an offset.
 func (x *exchange) sendBody(to int) {
 	k := x.keyed
 	if to > k.sent {
-		_, _ = x.w.Write(k.answer[k.sent:to]) // a caller who is gone misses it
+		_, _ = x.w.Write(k.answer[k.sent:to]) //nolint:gosec // as above; a caller who is gone misses it
 		k.sent = to
 	}
 }
@@ -252,8 +260,9 @@ func (g *Guard) conclude(x *exchange, aborted bool) (abort bool) {
 	if !aborted && !x.started {
 		x.begin(http.StatusOK) // as net/http does
 	}
-	f, broken := admission.Fingerprint{}, false
+	broken := false
 	if k.body != nil {
+		var f admission.Fingerprint
 		if f, broken = k.body.state(); k.body.want == nil {
 			k.reservation.Fingerprint(f)
 		}
@@ -308,10 +317,8 @@ func (x *exchange) note(err error) {
 // complete keeps the answer and sends the rest of it.
 func (x *exchange) complete() {
 	k := x.keyed
+	k.sniff()
 	h := k.header
-	if _, said := h["Content-Type"]; !said && len(k.answer) > 0 && h.Get("Content-Encoding") == "" {
-		h["Content-Type"] = []string{http.DetectContentType(k.answer)} // as net/http does
-	}
 	err := k.reservation.Complete(x.ctx, &admission.Answer{Status: x.status, Header: x.guard.state.kept(h, k.own), Body: k.answer})
 	if err != nil {
 		x.disown(err)

@@ -20,6 +20,16 @@ func NotDone(ctx context.Context) {
 	}
 }
 
+// IdempotencyKey returns the key under which the request of a context is worked
+// on once, without quotes; "" when there is none. A handler that passes work on
+// may pass it on as well.
+func IdempotencyKey(ctx context.Context) string {
+	if x := exchangeOf(ctx); x != nil && x.keyed != nil {
+		return x.keyed.reservation.IdempotencyKey()
+	}
+	return ""
+}
+
 // outcome is what is recorded of a keyed call; docs/design.md has the table.
 type outcome uint8
 

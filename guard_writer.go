@@ -31,6 +31,7 @@ type exchange struct {
 	verdict    admission.Verdict
 	id         string
 	start      time.Time
+	decided    time.Duration
 	credential string
 	// code and condition of the error that was written, for the record.
 	code  *contract.Code

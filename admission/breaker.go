@@ -23,7 +23,8 @@ type breaker struct {
 	// probed is when the last probe began, and changed when the breaker opened
 	// or closed, in Unix nanoseconds.
 	probed, changed atomic.Int64
-	mu              sync.Mutex // guards changes of open
+	mu              sync.Mutex    // guards changes of open
+	outages         atomic.Uint64 // how often it opened
 
 	counts decisions
 	took   histogram
@@ -101,6 +102,9 @@ func (b *breaker) turn(open bool, cause error) {
 	since := time.Unix(0, b.changed.Swap(now.UnixNano()))
 	b.probed.Store(now.UnixNano())
 	b.open.Store(open)
+	if open {
+		b.outages.Add(1)
+	}
 	switch {
 	case b.logger == nil:
 	case open:

@@ -24,6 +24,9 @@ const (
 type cacheShard[K comparable, T any] struct {
 	mu      sync.RWMutex
 	entries map[K]*entry[T]
+	// found counts look-ups that found an entry, trusted or not. It stands beside
+	// the lock, whose cache line each look-up writes to anyway.
+	found atomic.Uint64
 }
 
 // entry is a record as it was read. Its value is never written to.
@@ -53,7 +56,11 @@ func (c *cache[K, T]) get(k K, now int64) *entry[T] {
 	s.mu.RLock()
 	e := s.entries[k]
 	s.mu.RUnlock()
-	if e != nil && e.used.Load() != tick(now) {
+	if e == nil {
+		return nil
+	}
+	s.found.Add(1)
+	if e.used.Load() != tick(now) {
 		e.used.Store(tick(now))
 	}
 	return e

@@ -13,6 +13,14 @@ type Health struct {
 	Away bool
 	// Since is when that began or ended; zero if it never did.
 	Since time.Time
+	// Outages counts how often that began.
+	Outages uint64
+	// KeysAway says that keys and accounts are served as they were read before,
+	// because the store is away, and KeyOutages how often that began.
+	KeysAway   bool
+	KeyOutages uint64
+	// Keys and Accounts tell how they were found.
+	Keys, Accounts Lookups
 	// Exact, Local, Open and Closed count decisions over limits whose state is in
 	// the store: decided there, counted in this process, let in uncounted, and
 	// refused with unavailable.
@@ -24,6 +32,13 @@ type Health struct {
 	// InFlightBytes and InFlightCalls are what Overload counts; the latter only
 	// where it is adaptive, whose present bound is CallLimit.
 	InFlightBytes, InFlightCalls, CallLimit int64
+}
+
+// Lookups counts how records were found.
+type Lookups struct {
+	// Hits were at hand, Misses had to be asked for, and Stale ones were served
+	// although they were old, because the store was away.
+	Hits, Misses, Stale uint64
 }
 
 // Histogram counts durations.
@@ -44,6 +59,9 @@ func (c *Controller) Health() Health {
 		Away: b.open.Load(), Exact: b.counts.exact.Load(), Local: b.counts.local.Load(), Open: b.counts.open.Load(),
 		Closed: b.counts.closed.Load(), Errors: b.counts.errors.Load(), Latency: b.took.read(),
 	}
+	h.Outages = b.outages.Load()
+	h.KeysAway, h.KeyOutages = c.state.outage.open.Load(), c.state.outage.times.Load()
+	h.Keys, h.Accounts = c.state.keys.lookups(), c.state.accounts.lookups()
 	if at := b.changed.Load(); at != 0 {
 		h.Since = time.Unix(0, at)
 	}

@@ -30,9 +30,10 @@ type records[K comparable, T any] struct {
 	// doubted is the instant since which news may have been missed: what was
 	// read before is read again in the background when it is next used.
 	doubted atomic.Int64
-	// waited counts look-ups that found nothing that could be trusted, staled
-	// those that were then answered with what is stale.
-	waited, staled atomic.Uint64
+	// waited counts look-ups that found nothing that could be trusted, expired
+	// those of them that found something older, staled those that were then
+	// answered with it.
+	waited, expired, staled atomic.Uint64
 
 	// load returns nil for a record that is absent.
 	load  func(ctx context.Context, k K) (*T, error)
@@ -89,6 +90,7 @@ func (r *records[K, T]) get(ctx context.Context, k K, now int64, p *patience) (*
 			}
 			return e.value, nil
 		}
+		r.expired.Add(1)
 		if age < 0 || age >= r.stale {
 			e = nil
 		}
@@ -100,6 +102,16 @@ func (r *records[K, T]) get(ctx context.Context, k K, now int64, p *patience) (*
 	}
 	r.staled.Add(1)
 	return e.value, nil
+}
+
+// lookups returns how look-ups were answered so far.
+func (r *records[K, T]) lookups() Lookups {
+	var found uint64
+	for i := range r.cache.shards {
+		found += r.cache.shards[i].found.Load()
+	}
+	expired, stale := r.expired.Load(), r.staled.Load()
+	return Lookups{Hits: found - min(expired, found), Stale: stale, Misses: r.waited.Load() - stale}
 }
 
 // renew reads a record again that nobody waits for.

@@ -131,6 +131,7 @@ func TestOutageOfKeysIsTold(t *testing.T) {
 		secret, _ := s.create(NewKey{})
 		s.call(secret, "GET /items")
 		away.err = errors.New("connection reset")
+		// Who looks whether it is back does not wait for the answer.
 		for range 20 {
 			time.Sleep(defaultMaxStale)
 			s.call(secret, "GET /items")
@@ -145,8 +146,13 @@ func TestOutageOfKeysIsTold(t *testing.T) {
 		if n := strings.Count(log.String(), "the store of the keys"); n != 2 || !strings.Contains(log.String(), "is back") || strings.Contains(log.String(), secret) {
 			t.Errorf("%d lines:\n%s", n, log.String())
 		}
-		if n := s.state.outage.times.Load(); n != 1 {
-			t.Errorf("%d outages are counted", n)
+		h := s.Health()
+		if h.KeyOutages != 1 || h.KeysAway || h.Keys.Hits != 0 || h.Keys.Stale != 21 || h.Keys.Misses != 5 {
+			t.Errorf("%+v", h)
+		}
+		s.call(secret, "GET /items")
+		if again := s.Health(); again.Keys.Hits != 1 || again.Keys.Misses != 5 {
+			t.Errorf("%+v", again.Keys)
 		}
 	})
 }

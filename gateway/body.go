@@ -66,7 +66,7 @@ func (b *bufferPool) Put(buf []byte) { b.pool.Put((*[copyBuffer]byte)(buf)) }
 // bodyError tells what was wrong with the caller's body.
 func bodyError(err error) error {
 	var tooLarge *http.MaxBytesError
-	if errors.As(err, &tooLarge) || isTimeout(err) {
+	if _, told := errors.AsType[*failwell.Error](err); told || errors.As(err, &tooLarge) || isTimeout(err) {
 		return err // the guard knows these
 	}
 	return failwell.FromCondition(condition.RequestMalformed, err)

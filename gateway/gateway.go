@@ -65,6 +65,10 @@ type Gateway struct {
 	live    atomic.Pointer[generation]
 	started time.Time
 
+	// lifetime ends what goes on after its caller has left.
+	lifetime context.Context //nolint:containedctx // the gateway's own
+	die      context.CancelCauseFunc
+
 	// reloading keeps reloads one after the other.
 	reloading sync.Mutex
 	faults    atomic.Pointer[ReloadFaults]
@@ -77,6 +81,7 @@ type Gateway struct {
 	draining  atomic.Bool
 	underWay  atomic.Int64
 	responses [6]atomic.Uint64 // by class of status; 0 is for callers who went away
+	metrics   *metrics
 }
 
 // New checks the settings and loads the contract. It opens no port; [Listen]
@@ -89,6 +94,8 @@ func New(config Config) (*Gateway, error) {
 	if g.log == nil {
 		g.log = slog.Default()
 	}
+	g.lifetime, g.die = context.WithCancelCause(context.Background())
+	g.metrics = newMetrics(g)
 	first, err := g.build(config.Settings, nil)
 	if err != nil {
 		return nil, err

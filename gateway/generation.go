@@ -102,7 +102,10 @@ func (g *Gateway) build(s Settings, old *generation) (*generation, error) {
 		return nil, err
 	}
 	if old == nil {
-		n.admission = &admission.Controller{Contract: n.contract, Store: g.config.Store, Clock: g.config.Clock, Logger: g.log, StoreTimeout: g.storePatience()}
+		n.admission = &admission.Controller{
+			Contract: n.contract, Store: g.config.Store, Clock: g.config.Clock, Logger: g.log, StoreTimeout: g.storePatience(),
+			StaleKeys: s.StaleKeys, Overload: s.overload(),
+		}
 	} else {
 		n.admission = old.admission.WithContract(n.contract)
 	}
@@ -183,7 +186,7 @@ func (n *generation) guarded(g *Gateway) (err error) {
 	}()
 	n.guard = &failwell.Guard{
 		Contract: n.contract, Admission: n.admission, MaxBody: int64(n.settings.MaxBody),
-		Cooperative: true, KeepPlainErrors: true, Logger: g.log, Clock: g.config.Clock, OnDone: g.done(n.settings.AccessLog),
+		Lifetime: g.lifetime, Cooperative: true, KeepPlainErrors: true, Logger: g.log, Clock: g.config.Clock, OnDone: g.done(n.settings.AccessLog, g.metrics.observer(n.contract)),
 	}
 	if n.patience > n.settings.Timeout {
 		// The transport waits for the longest; the guard, at the price of a timer
@@ -196,6 +199,7 @@ func (n *generation) guarded(g *Gateway) (err error) {
 		strip:  n.settings.Credentials == "strip", identify: n.settings.Identity == "on", translate: n.settings.Foreign == "translate",
 	}
 	p.prepare()
+	n.guard.Reconcile = p.reconcile
 	n.handler = n.guard.Wrap(p)
 	return nil
 }

@@ -59,6 +59,8 @@ type exchange struct {
 	// held is room for what rest has read of an answer.
 	held []byte
 	rest restBody
+	// sending watches where the request goes, if it has an idempotency key.
+	sending *sending
 }
 
 // ServeHTTP implements http.Handler.
@@ -76,6 +78,9 @@ func (p *proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		}
 	}()
 	x.reverse.ServeHTTP(w, r)
+	if x.cut != nil {
+		panic(http.ErrAbortHandler) // outside of a server, ReverseProxy takes it for complete
+	}
 	if x.broken != nil {
 		err := failwell.FromCondition(condition.UpstreamUnreachable, x.broken)
 		if cause := context.Cause(r.Context()); errors.Is(cause, errDrained) {
@@ -84,7 +89,7 @@ func (p *proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		p.guard.WriteError(w, r, err)
 	}
 	ended = true
-	x.body, x.broken, x.cut, x.r, x.rest = nil, nil, nil, nil, restBody{}
+	x.body, x.broken, x.cut, x.r, x.rest, x.sending = nil, nil, nil, nil, restBody{}, nil
 	reuse := x.to
 	x.to = nil
 	if reuse != nil {
@@ -111,7 +116,28 @@ func (x *exchange) rewrite(pr *httputil.ProxyRequest) {
 	p.hygiene.forward(out, pr.In, p.requestIDKey)
 	// The server fills in the values of trailers when the body has been read.
 	out.Trailer = pr.In.Trailer
-	key, account := failwell.Caller(pr.In.Context())
+	p.present(out, pr.In)
+	if p.translates(pr.In) {
+		delete(out.Header, "Accept-Encoding") // a compressed error could not be read
+	}
+	keyed := failwell.IdempotencyKey(pr.In.Context()) != ""
+	if out.Body == nil && (keyed || unsafeToRepeat(out)) {
+		// net/http repeats a request without a body by itself when a reused
+		// connection breaks, if it carries an idempotency key. One send is promised.
+		out.Body = emptyBody{}
+	}
+	if out.Body != nil {
+		x.body = &sentBody{from: out.Body}
+		out.Body = x.body
+	}
+	if keyed {
+		x.sending = &sending{}
+	}
+}
+
+// present tells the upstream who calls, and keeps credentials back.
+func (p *proxy) present(out, in *http.Request) {
+	key, account := failwell.Caller(in.Context())
 	if p.strip {
 		p.stripCredentials(out, key != nil)
 	}
@@ -123,18 +149,6 @@ func (x *exchange) rewrite(pr *httputil.ProxyRequest) {
 		if account.Plan != "" {
 			out.Header[headerPlan] = []string{account.Plan}
 		}
-	}
-	if p.translates(pr.In) {
-		delete(out.Header, "Accept-Encoding") // a compressed error could not be read
-	}
-	if out.Body == nil && unsafeToRepeat(out) {
-		// net/http repeats a request without a body by itself when a reused
-		// connection breaks, if it carries an idempotency key. One send is promised.
-		out.Body = emptyBody{}
-	}
-	if out.Body != nil {
-		x.body = &sentBody{from: out.Body}
-		out.Body = x.body
 	}
 }
 
@@ -158,9 +172,13 @@ func (x *exchange) RoundTrip(out *http.Request) (*http.Response, error) {
 	var room [4]*upstream
 	tried := room[:0]
 	var last error
+	if x.sending != nil {
+		out = x.sending.watch(out)
+	}
 	for {
 		u := x.proxy.pool.pick(tried)
 		if u == nil {
+			failwell.NotDone(x.r.Context())
 			return nil, last
 		}
 		u.active.Add(1)
@@ -176,6 +194,9 @@ func (x *exchange) RoundTrip(out *http.Request) (*http.Response, error) {
 		last = x.blame(u, err)
 		var unsent *dialError
 		if !errors.As(err, &unsent) || x.body.touched() || x.r.Context().Err() != nil {
+			if x.sending.nothing() {
+				failwell.NotDone(x.r.Context())
+			}
 			return nil, last
 		}
 		tried = append(tried, u)
@@ -237,6 +258,9 @@ func (x *exchange) left() bool {
 
 // modify looks at a response before it is passed on.
 func (x *exchange) modify(resp *http.Response) error {
+	if replayed := x.proxy.contract.Idempotency.Replayed.Name; replayed != "" {
+		resp.Header.Del(replayed) // that something is a replay is the guard's to say
+	}
 	if resp.StatusCode == http.StatusSwitchingProtocols {
 		// The guard has its word on these; the proxy would put both.
 		h := &x.proxy.contract.Headers

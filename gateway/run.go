@@ -27,6 +27,9 @@ func (g *Gateway) Run(ctx context.Context) error {
 	s := g.live.Load().settings
 	base, end := context.WithCancelCause(context.WithoutCancel(ctx))
 	defer end(nil)
+	if err := g.live.Load().admission.Watch(base); err != nil {
+		g.log.Warn("changes of keys in other gateways are noticed within a second, not at once", "err", err)
+	}
 	failed := make(chan error, 4)
 	servers := g.serve(base, s, failed)
 	admin, err := g.serveAdmin(failed) //nolint:contextcheck // its shutdown comes after the context's end
@@ -122,7 +125,13 @@ func (g *Gateway) drain(servers []*http.Server, timeout time.Duration, end conte
 			g.log.Warn("requests took longer than the drain timeout", "err", err)
 		}
 	}
-	end(failwell.FromCondition(condition.Unavailable, errDrained))
+	// Calls with an idempotency key go on when their callers have left.
+	for g.live.Load().admission.Reserved() > 0 && ctx.Err() == nil {
+		pause(ctx)
+	}
+	over := failwell.FromCondition(condition.Unavailable, errDrained)
+	end(over)
+	g.die(over)
 	last, cancelLast := context.WithTimeout(context.Background(), time.Second)
 	defer cancelLast()
 	for _, server := range servers {
@@ -132,9 +141,14 @@ func (g *Gateway) drain(servers []*http.Server, timeout time.Duration, end conte
 	}
 	// Upgraded connections are nobody's; their handlers end with the context.
 	for g.underWay.Load() > 0 && last.Err() == nil {
-		select {
-		case <-last.Done():
-		case <-time.After(5 * time.Millisecond):
-		}
+		pause(last)
+	}
+}
+
+// pause is between two looks at what is still under way.
+func pause(ctx context.Context) {
+	select {
+	case <-ctx.Done():
+	case <-time.After(5 * time.Millisecond):
 	}
 }

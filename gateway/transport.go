@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"sync/atomic"
 	"time"
 )
 
@@ -92,6 +93,8 @@ func (d *dialer) dialTLS(ctx context.Context, network, address string) (net.Conn
 type patientConn struct {
 	net.Conn
 	armed time.Time
+	// written counts bytes, so that it can be told that nothing was sent.
+	written atomic.Int64
 }
 
 func (c *patientConn) Write(p []byte) (int, error) {
@@ -102,7 +105,9 @@ func (c *patientConn) Write(p []byte) (int, error) {
 			return 0, err //nolint:wrapcheck // net/http looks at what the connection says
 		}
 	}
-	return c.Conn.Write(p) //nolint:wrapcheck // net/http looks at what the connection says
+	n, err := c.Conn.Write(p)
+	c.written.Add(int64(n))
+	return n, err //nolint:wrapcheck // net/http looks at what the connection says
 }
 
 // isTimeout reports whether the upstream took too long, as opposed to failing.
