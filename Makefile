@@ -7,10 +7,10 @@ SECONDS  ?= 4
 export GO
 
 .DEFAULT_GOAL := help
-.PHONY: help build test lint fuzz cover bench bench-deps clean
+.PHONY: help build test lint fuzz cover bench bench-deps bench-proxy bench-writes bench-records bench-limits clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 build: ## build bin/failwell
 	@scripts/ensure.sh go
@@ -36,14 +36,33 @@ cover: ## test coverage: a total, and bin/cover.html
 	$(GO) tool cover -html=bin/cover.out -o bin/cover.html
 	@$(GO) tool cover -func=bin/cover.out | tail -1
 
-bench-deps: ## install nginx and wrk, which make bench compares and loads with
-	@scripts/ensure.sh bench
+bench-deps: ## install nginx, wrk and the databases that make bench compares and loads with
+	@scripts/ensure.sh bench redis postgres
 
-bench: bench-deps ## the gateway beside nginx and a bare ReverseProxy (ROUNDS, SECONDS, TARGETS, MODES)
+bench: bench-proxy bench-writes bench-records bench-limits ## all that is measured (ROUNDS, SECONDS)
+
+bench-proxy: bin/bench ## the gateway beside nginx and a bare ReverseProxy (TARGETS, MODES)
+	@bin/bench -parts proxy -rounds $(ROUNDS) -seconds $(SECONDS) $(if $(TARGETS),-targets $(TARGETS)) $(if $(MODES),-modes $(MODES))
+
+bench-writes: bin/bench ## writes with an idempotency key beside the same without, on each store (STORES)
+	@bin/bench -parts writes -rounds $(ROUNDS) -seconds $(SECONDS) $(if $(STORES),-stores $(STORES))
+
+bench-records: bin/bench ## start and replay with a million records (RECORDS)
+	@bin/bench -parts records -rounds $(ROUNDS) -seconds $(SECONDS) $(if $(RECORDS),-records $(RECORDS))
+
+bench-limits: bin/peers ## limits beside other limiters, in the process and through Redis (PARTS)
+	@bin/peers -rounds $(ROUNDS) -seconds $(SECONDS) $(if $(PARTS),-parts $(PARTS))
+
+.PHONY: bin/bench bin/peers
+bin/bench: bench-deps
 	@scripts/ensure.sh go
 	@mkdir -p bin
 	$(GO) build -trimpath -o bin/bench ./bench
-	@bin/bench -rounds $(ROUNDS) -seconds $(SECONDS) $(if $(TARGETS),-targets $(TARGETS)) $(if $(MODES),-modes $(MODES))
+
+bin/peers: bench-deps
+	@scripts/ensure.sh go
+	@mkdir -p bin
+	cd bench/peers && $(GO) build -trimpath -o ../../bin/peers .
 
 clean: ## remove what was built; downloaded tools stay in .tools
 	rm -rf bin dist

@@ -114,7 +114,7 @@ func (x *exchange) put(p []byte) (int, error) {
 	if x.keyed != nil && x.keyed.capturing {
 		return x.capture(p)
 	}
-	n, err := x.w.Write(p)
+	n, err := x.w.Write(p) //nolint:gosec,nolintlint // it is the handler's answer, whatever it is; not every run sees it
 	x.bytes += int64(n)
 	x.remember(p[:n])
 	return n, err //nolint:wrapcheck // a ResponseWriter hands through what the connection says
@@ -192,8 +192,14 @@ func (x *exchange) reveal() {
 	k.capturing, k.answer = false, nil
 }
 
-// disown answers for a call whose outcome could not be recorded: whoever repeats
-// it might be told something else, so nobody is told what came of it.
+// unrecorded is what the caller gets whose answer could not be recorded: neither
+// the answer, since a repetition may be told something else, nor that nobody
+// will ever know, since the record may be written yet. A repetition finds out.
+func unrecorded(cause error) *Error {
+	return FromCondition(condition.Unavailable, cause).WithRetryAfter(time.Second)
+}
+
+// disown answers for a call whose outcome could not be recorded.
 func (x *exchange) disown(cause error) {
 	k := x.keyed
 	k.capturing, k.ended, k.ending, k.answer = false, true, admission.Unknown, nil
@@ -206,7 +212,7 @@ func (x *exchange) disown(cause error) {
 		h := x.w.Header()
 		clear(h)
 		maps.Copy(h, k.outer)
-		f, _ := x.guard.failureOf(FromCondition(condition.IdempotencyOutcomeUnknown, cause))
+		f, _ := x.guard.failureOf(unrecorded(cause))
 		x.guard.render(x, &f)
 		_ = http.NewResponseController(x.w).Flush() // the handler may still abort the connection
 	} else {

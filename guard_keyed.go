@@ -195,7 +195,7 @@ func (g *Guard) reconcile(x *exchange, r *http.Request, first string) (work bool
 	}
 	if err := k.reservation.Complete(r.Context(), kept); err != nil {
 		k.capturing, k.ended, k.ending = false, true, admission.Unknown
-		g.fail(x, r, FromCondition(condition.IdempotencyOutcomeUnknown, err))
+		g.fail(x, r, unrecorded(err))
 		return false
 	}
 	k.capturing, k.ended, k.ending = false, true, endingOf(kept.Status)

@@ -87,6 +87,8 @@ type Verdict struct {
 	repeat bool
 	// found is what the look-up of the key has found.
 	found lookup
+	// unsettled says that what the call took could not be settled.
+	unsettled bool
 	// holding is what the call has taken.
 	holding holding
 	// limits is where Limits stands, as a rule.

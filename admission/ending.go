@@ -110,6 +110,7 @@ func (d *deciding) settle(ctx context.Context, ending Ending) {
 
 func (d *deciding) end(ctx context.Context, s *meter.Settlement, local bool) {
 	if err := d.state.front.settle(ctx, s, local, &d.patience); err != nil {
+		d.v.unsettled = true
 		d.warn(ctx, d.state.time.at(d.Controller.now()), "what a call took could not be settled, it stays charged", "err", err)
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -39,6 +40,16 @@ func (f *lookup) state() recordState {
 		return stateUnknown
 	}
 	return f.kept.state
+}
+
+// charge tells apart what was taken under one key before and after it came free:
+// who was charged before, and finds out late, must not give back what a call
+// has taken since.
+func (f *lookup) charge() uint64 {
+	if f.kept == nil {
+		return 0
+	}
+	return f.kept.charge
 }
 
 // Answer is the kept answer of a call.
@@ -78,7 +89,7 @@ func (d *deciding) repeated(ctx context.Context) bool {
 	if err := d.seek(ctx, f, d.patience.left()); err != nil {
 		return d.unprotected(ctx, err)
 	}
-	d.v.Keyed, d.v.hold = true, scope.hold()
+	d.v.Keyed, d.v.hold = true, scope.hold(f.charge())
 	d.v.repeat = !d.mayWork(f)
 	return true
 }
@@ -205,7 +216,10 @@ func (s scope) record() string {
 	return idempotencyPrefix + accountSlot(s.account) + "/" + s.hash
 }
 
-func (s scope) hold() string { return "key/" + s.hash }
+// hold names what the call holds.
+func (s scope) hold(charge uint64) string {
+	return "key/" + s.hash + "/" + strconv.FormatUint(charge, 36)
+}
 
 var slotEscapes = strings.NewReplacer("%", "%25", "{", "%7B", "}", "%7D")
 

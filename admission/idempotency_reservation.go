@@ -25,6 +25,8 @@ type Reservation struct {
 	c *Controller
 	// key of the record, said is the caller's own.
 	key, said string
+	// v is the verdict on the call.
+	v *Verdict
 	// begun and fresh are by our clock: when the call began, and when the record
 	// was last written.
 	begun, fresh time.Time
@@ -125,9 +127,13 @@ func (r *Reservation) Tombstone(ctx context.Context, status int, size int64, dig
 // next is charged.
 func (r *Reservation) Release(ctx context.Context) error {
 	return r.end(ctx, failpoint.Releasing, failpoint.Released, func(k *kept) {
-		k.state = stateReleased
-		if r.doubtful {
+		switch {
+		case r.doubtful:
 			k.state = stateUnknown
+		case r.v.unsettled: // what stays charged is the next call's
+			k.state = stateReleased
+		default:
+			k.state, k.charge = stateReleased, uint64(r.version)
 		}
 	})
 }

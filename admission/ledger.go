@@ -34,9 +34,9 @@ import (
 type Ledger struct {
 	// Store is Required.
 	Store store.Store
-	// Rates is Optional: who decides over rates and slots instead, a meter of this
-	// process. They are still taken all or nothing with the counters.
-	Rates meter.Meter
+	// Rates is Optional: who decides over rates and slots instead, in this process.
+	// They are still taken all or nothing with the counters.
+	Rates *meter.Local
 	// Timeout is Optional: how long one read or write of the store may take; 0
 	// means 1 s. Callers leave when their context ends.
 	Timeout time.Duration

@@ -104,10 +104,7 @@ func (p *page) instant(now time.Time) meter.Instant {
 
 // at finds a limit's place, and makes one for a limit that is new.
 func (p *page) at(d *meter.Demand) int {
-	name := d.Limit + "\x00" + d.Subject
-	if d.Operation != "" {
-		name += "\x00" + d.Operation
-	}
+	name := lineName(d)
 	i, ok := p.index[name]
 	if !ok {
 		i = len(p.lines)
@@ -115,6 +112,14 @@ func (p *page) at(d *meter.Demand) int {
 		p.index[name] = i
 	}
 	return i
+}
+
+// lineName makes one name of three that may hold anything.
+func lineName(d *meter.Demand) string {
+	name := make([]byte, 0, len(d.Limit)+len(d.Subject)+len(d.Operation)+2)
+	name = append(binary.AppendUvarint(name, uint64(len(d.Limit))), d.Limit...)
+	name = append(binary.AppendUvarint(name, uint64(len(d.Subject))), d.Subject...)
+	return string(append(name, d.Operation...))
 }
 
 // prune drops what says nothing any more.

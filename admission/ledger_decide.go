@@ -24,14 +24,13 @@ func (x *batch) decide(o *order) {
 	}
 	t := o.taking
 	if x.Rates == nil {
-		o.err = x.takeFar(t)
+		o.err = x.takeFar(t, (*meter.Taking).Decide)
 		return
 	}
 	far, near := x.split(t)
-	if o.err = x.takeFar(far); o.err == nil {
-		o.err = x.takeNear(o, far, near)
+	if o.err = x.takeBoth(o, far, near); o.err == nil {
+		x.merge(t, far, near)
 	}
-	x.merge(t, far, near)
 }
 
 // load and keep move states between the page and the arithmetic.
@@ -49,8 +48,8 @@ func (x *batch) keep(places ...int) {
 	clear(x.states)
 }
 
-// takeFar decides over limits that are on the page.
-func (x *batch) takeFar(t *meter.Taking) error {
+// takeFar decides over limits that are on the page, or only looks.
+func (x *batch) takeFar(t *meter.Taking, decide func(*meter.Taking, []meter.State, meter.Instant) bool) error {
 	places := make([]int, len(t.Demands))
 	for i := range t.Demands {
 		places[i] = x.book.page.at(&t.Demands[i])
@@ -59,54 +58,26 @@ func (x *batch) takeFar(t *meter.Taking) error {
 		}
 	}
 	x.load(places...)
-	x.changed = t.Decide(x.states, x.at) || x.changed
+	x.changed = decide(t, x.states, x.at) || x.changed
 	x.keep(places...)
 	return nil
 }
 
-// takeNear asks the meter of this process, once the page has decided, so that
-// either both are charged or neither is, and both say how they stand.
-func (x *batch) takeNear(o *order, far, near *meter.Taking) error {
-	if far.Admitted {
-		if err := x.Rates.Take(context.Background(), near); err != nil {
-			return err
-		}
-		if near.Admitted {
-			o.near = near
-			return nil
-		}
-		for _, s := range undoing(far) {
-			x.decide(&order{settlement: s})
-		}
-		return x.takeFar(asking(far))
-	}
-	ask := asking(near)
-	if err := x.Rates.Take(context.Background(), ask); err != nil {
+// takeBoth takes from the page and from the meter of this process, or from
+// neither. The page is this batch's alone: what it has looked like stays true
+// until it is charged. Beside it, others take at the same time.
+func (x *batch) takeBoth(o *order, far, near *meter.Taking) error {
+	if err := x.takeFar(far, (*meter.Taking).Look); err != nil {
 		return err
 	}
-	enough := true
-	for i := range near.Demands {
-		enough = enough && ask.Outcomes[i].Remaining >= near.Demands[i].Cost
+	if !far.Admitted {
+		return x.Rates.Look(near)
 	}
-	if enough {
-		return nil
-	}
-	// It would refuse as well; how long it does counts if that is longer.
 	if err := x.Rates.Take(context.Background(), near); err != nil || !near.Admitted {
 		return err
 	}
-	x.giveBackNear(near)
-	return x.Rates.Take(context.Background(), asking(near))
-}
-
-// asking is a taking of nothing that writes its outcomes to those of t.
-func asking(t *meter.Taking) *meter.Taking {
-	ask := *t
-	ask.Demands = append(make([]meter.Demand, 0, len(t.Demands)), t.Demands...)
-	for i := range ask.Demands {
-		ask.Demands[i].Cost = 0
-	}
-	return &ask
+	o.near = near
+	return x.takeFar(far, (*meter.Taking).Decide)
 }
 
 // split parts a taking into what the page and what this process decides.

@@ -8,8 +8,10 @@ import (
 )
 
 // outage remembers that the store of keys and accounts does not answer, so that
-// only one caller now and then waits to see whether it does again. Instants are
-// nanoseconds of the timeline.
+// only one caller now and then waits to see whether it does again. It opens and
+// looks as often as the breaker of the limits, apart from which it stands: limits
+// can be kept elsewhere, and a store may still be read that takes no writes.
+// Instants are nanoseconds of the timeline.
 type outage struct {
 	logger *slog.Logger
 	// stale is how long what was read is served meanwhile; for the log.
@@ -23,21 +25,13 @@ type outage struct {
 	times    atomic.Uint64 // how often it began
 }
 
-const (
-	// missesTolerated is how many reads in a row may fail before nobody waits any
-	// more: one may be a pause of the garbage collector, each costs 20 ms.
-	missesTolerated = 3
-	// lookEvery bounds how long the store can be back unnoticed, given traffic.
-	lookEvery = 250 * time.Millisecond
-)
-
 // knownAway reports whether the store is away and now is not the time to look.
 func (o *outage) knownAway(now int64) bool {
 	if !o.open.Load() {
 		return false
 	}
 	last := o.probed.Load()
-	return now-last < int64(lookEvery) && now >= last || !o.probed.CompareAndSwap(last, now)
+	return now-last < int64(probeEvery) && now >= last || !o.probed.CompareAndSwap(last, now)
 }
 
 func (o *outage) answered(now int64) {
@@ -50,7 +44,7 @@ func (o *outage) answered(now int64) {
 }
 
 func (o *outage) failed(now int64, err error) {
-	if o.failures.Add(1) >= missesTolerated && !o.open.Load() {
+	if o.failures.Add(1) >= tolerated && !o.open.Load() {
 		o.turn(true, now, err)
 	}
 }

@@ -57,7 +57,7 @@ func TestStaleKeys(t *testing.T) {
 				}
 				time.Sleep(time.Second)
 			}
-			if waits > missesTolerated {
+			if waits > tolerated {
 				t.Errorf("%s: %d calls waited for a store that was known to be away", name, waits)
 			}
 			// The first may be the one who looks whether the store is back.
@@ -76,7 +76,7 @@ func TestStaleKeys(t *testing.T) {
 			}
 			synctest.Wait()
 			away.hang, away.err, away.panics = nil, nil, false
-			time.Sleep(lookEvery)
+			time.Sleep(probeEvery)
 			for _, secret := range []string{known, fresh} {
 				if v := s.call(secret, "GET /items"); !v.Admitted {
 					t.Errorf("%s: after it came back: %s %v", name, v.Condition, v.Cause)
@@ -108,7 +108,7 @@ func TestAbsenceIsAnAnswer(t *testing.T) {
 			if err := c.spoil(t.Context(), away, record); err != nil {
 				t.Fatal(err)
 			}
-			for range missesTolerated + 1 {
+			for range tolerated + 1 {
 				time.Sleep(defaultMaxStale)
 				if v := s.call(secret, "GET /items"); v.Condition != c.want || v.Admitted {
 					t.Errorf("%s: %s %v", name, v.Condition, v.Cause)

@@ -87,7 +87,7 @@ func TestStoreAway(t *testing.T) {
 			}
 			synctest.Wait()
 			away.hang, away.err, away.panics = nil, nil, false
-			time.Sleep(lookEvery) // then somebody looks whether it is back
+			time.Sleep(probeEvery) // then somebody looks whether it is back
 			if v := s.call(secret, "GET /items"); !v.Admitted {
 				t.Errorf("%s: after it came back: %s %v", name, v.Condition, v.Cause)
 			}
@@ -155,7 +155,7 @@ func TestManyWaitersHoldLittle(t *testing.T) {
 		}
 		close(hang)
 		synctest.Wait()
-		if _, err := r.get(t.Context(), -1, int64(lookEvery), &patience{limit: time.Second}); err != nil || len(r.flights) != 0 || r.aloft != 0 {
+		if _, err := r.get(t.Context(), -1, int64(probeEvery), &patience{limit: time.Second}); err != nil || len(r.flights) != 0 || r.aloft != 0 {
 			t.Errorf("afterwards: %v, %d flights, %d aloft", err, len(r.flights), r.aloft)
 		}
 	})

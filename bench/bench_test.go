@@ -92,11 +92,10 @@ func TestReportTakesRatiosWithinARound(t *testing.T) {
 	}
 	s := settings{rounds: 3, loaded: time.Second, connections: 8, targets: []string{"nginx", "bare"}, modes: []mode{m}}
 	var out bytes.Buffer
-	if err := report(&out, s, "a machine", results); err != nil {
+	if err := report(&out, s, results); err != nil {
 		t.Fatal(err)
 	}
 	for _, want := range []string{
-		"a machine, 3 rounds of 1s, 8 connections.",
 		"| nginx | 40.0 | **2.00** (2.00–6.00) | 1 | **1.00** (1.00–1.00) |",
 		"| bare ReverseProxy | 10.0 | 1 | 1 | 1 |",
 	} {
@@ -132,7 +131,7 @@ func TestEveryTargetIsOnceFirst(t *testing.T) {
 func TestParseRefusesUnknownNames(t *testing.T) {
 	t.Parallel()
 	for _, args := range [][]string{
-		{"-targets", "bare,apache"}, {"-modes", "plain,500"}, {"-rounds", "0"}, {"-bogus"},
+		{"-targets", "bare,apache"}, {"-parts", "everything"}, {"-stores", "sqlite"}, {"-records", "0"}, {"-modes", "plain,500"}, {"-rounds", "0"}, {"-bogus"},
 	} {
 		if s, err := parse(args, io.Discard); err == nil {
 			t.Errorf("%v: got %+v, want an error", args, s)
@@ -162,5 +161,41 @@ func TestWaitingEndsWithTheProcess(t *testing.T) {
 	err = p.accepts(t.Context(), "127.0.0.1:1")
 	if err == nil || !strings.Contains(err.Error(), "no such upstream") {
 		t.Errorf("got %v, want the process's own words", err)
+	}
+}
+
+func TestReportOfWrites(t *testing.T) {
+	t.Parallel()
+	var all []write
+	for round, rates := range [][2]int64{{100, 60}, {200, 140}, {100, 80}} {
+		w := write{store: "pebble", round: round, cpu: [2]time.Duration{10 * time.Microsecond, 20 * time.Microsecond}}
+		for i := range w.load {
+			w.load[i] = load{requests: rates[i], took: time.Second, p99: time.Millisecond}
+		}
+		all = append(all, w)
+	}
+	var out bytes.Buffer
+	if err := reportWrites(&out, []string{"memory", "pebble"}, all); err != nil {
+		t.Fatal(err)
+	}
+	if want := "| pebble | 100 | 10.0 | 1.00 | 80 | **0.70** (0.60–0.80) | 20.0 | **2.00** (2.00–2.00) | 1.00 |\n"; !strings.HasSuffix(out.String(), want) {
+		t.Errorf("got\n%s\nwant at the end\n%s", &out, want)
+	}
+}
+
+func TestReportOfRecords(t *testing.T) {
+	t.Parallel()
+	x := kept{afterEnd: []float64{0.2, 0.1, 0.3}, ease: []load{{requests: 10, took: time.Second, p50: time.Millisecond, p99: 2 * time.Millisecond}}}
+	var out bytes.Buffer
+	if err := x.report(&out, 1000, 64); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"### 1000 live records", "after a clean end, s | 0.20 | 0.10 | 0.30 |", "replay p99, 8 connections, ms | 2.00 | 2.00 | 2.00 |"} {
+		if !strings.Contains(out.String(), want) {
+			t.Errorf("the report lacks %q:\n%s", want, &out)
+		}
+	}
+	if strings.Contains(out.String(), "after a kill") {
+		t.Errorf("the report has rows without a measurement:\n%s", &out)
 	}
 }

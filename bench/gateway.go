@@ -12,10 +12,20 @@ import (
 //go:embed contract.yaml
 var benchContract []byte
 
-// startGateway does what an operator does: write the contract, serve it, import
-// the keys of the plan that the mode is about. The folder for the admin token is
-// one of the run's own, so that a gateway of the same user is left alone.
+// startGateway has what callers want of it in memory.
 func startGateway(ctx context.Context, b *bench, m mode, listen string) (*process, error) {
+	plan := "wide"
+	if m.rate == soonReached {
+		plan = "narrow"
+	}
+	return b.gateway(ctx, "memory:", plan, listen)
+}
+
+// gateway does what an operator does: write the contract, serve it on a store,
+// import the keys on a plan; with no plan they are there already. The folder for
+// the admin token is one of the run's own, so that a gateway of the same user is
+// left alone.
+func (b *bench) gateway(ctx context.Context, store, plan, listen string) (*process, error) {
 	contract := filepath.Join(b.dir, "contract.yaml")
 	if err := os.WriteFile(contract, benchContract, 0o600); err != nil {
 		return nil, fmt.Errorf("failwell: %w", err)
@@ -31,7 +41,7 @@ func startGateway(ctx context.Context, b *bench, m mode, listen string) (*proces
 	}
 	env := []string{"HOME=" + home, "XDG_RUNTIME_DIR=" + home, "XDG_CACHE_HOME=" + home, "XDG_CONFIG_HOME=" + home, "XDG_STATE_HOME=" + home}
 	p, err := start(ctx, b.dir, "failwell", env, binary, "serve", "--contract", contract,
-		"--upstream", "http://"+b.upstream, "--listen", listen, "--admin", admin, "--store", "memory:")
+		"--upstream", "http://"+b.upstream, "--listen", listen, "--admin", admin, "--store", store)
 	if err != nil {
 		return nil, err
 	}
@@ -39,9 +49,8 @@ func startGateway(ctx context.Context, b *bench, m mode, listen string) (*proces
 		p.stop()
 		return nil, err
 	}
-	plan := "wide"
-	if m.rate == soonReached {
-		plan = "narrow"
+	if plan == "" {
+		return p, nil
 	}
 	load := exec.CommandContext(ctx, binary, "keys", "import", "--admin", "http://"+admin, "--plan", plan, b.keysFile)
 	load.Env = append(os.Environ(), env...)

@@ -26,8 +26,12 @@ const (
 	strays = 0.02
 )
 
-//go:embed load.lua
-var loadScript []byte
+var (
+	//go:embed load.lua
+	loadScript []byte
+	//go:embed write.lua
+	writeScript []byte
+)
 
 // bench is what all targets of a run share.
 type bench struct {
@@ -37,7 +41,8 @@ type bench struct {
 	upstream string // address
 	keys     []string
 	keysFile string
-	script   string
+	script   string // asks
+	writing  string // writes
 }
 
 // result is one target under one mode in one round.
@@ -50,28 +55,33 @@ type result struct {
 	rss    int64
 }
 
-// measureAll returns what was measured, also when it fails half-way.
-func measureAll(ctx context.Context, s settings, dir string, progress io.Writer) ([]result, error) {
+// open builds what a run needs and starts the upstream, which the caller stops.
+func open(ctx context.Context, s settings, dir string) (*bench, *process, error) {
 	b := &bench{settings: s, dir: dir}
 	if err := b.prepare(ctx); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	var err error
 	if b.upstream, err = freeAddress(ctx); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	upstream, err := startUpstream(ctx, b, b.upstream)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	defer upstream.stop()
 	if err := upstream.accepts(ctx, b.upstream); err != nil {
-		return nil, err
+		upstream.stop()
+		return nil, nil, err
 	}
+	return b, upstream, nil
+}
+
+// measureAll returns what was measured, also when it fails half-way.
+func (b *bench) measureAll(ctx context.Context, progress io.Writer) ([]result, error) {
 	var results []result
-	for round := range s.rounds {
-		for _, m := range s.modes {
-			for _, target := range rotate(s.targets, round) {
+	for round := range b.rounds {
+		for _, m := range b.modes {
+			for _, target := range rotate(b.targets, round) {
 				r, err := b.measure(ctx, target, m)
 				if err != nil {
 					return results, fmt.Errorf("%s, %s: %w", titleOf(target), m.name, err)
@@ -79,7 +89,7 @@ func measureAll(ctx context.Context, s settings, dir string, progress io.Writer)
 				r.round = round
 				results = append(results, r)
 				fmt.Fprintf(progress, "round %d/%d  %-5s  %-8s  %6.1f µs CPU  %6.0f/s\n",
-					round+1, s.rounds, m.name, target, micro(r.cpu), r.load.rate())
+					round+1, b.rounds, m.name, target, micro(r.cpu), r.load.rate())
 			}
 		}
 	}
@@ -87,18 +97,14 @@ func measureAll(ctx context.Context, s settings, dir string, progress io.Writer)
 }
 
 // rotate starts a round with the next target, so that none is always first.
-func rotate(targets []string, round int) []string {
+func rotate[T any](targets []T, round int) []T {
 	k := round % len(targets)
 	return slices.Concat(targets[k:], targets[:k])
 }
 
 // prepare builds the programs and writes the files that a run needs.
 func (b *bench) prepare(ctx context.Context) error {
-	packages := []string{"./bench/bareproxy"}
-	if slices.Contains(b.targets, "failwell") {
-		packages = append(packages, "./cmd/failwell")
-	}
-	for _, p := range packages {
+	for _, p := range []string{"./bench/bareproxy", "./cmd/failwell"} {
 		build := exec.CommandContext(ctx, "go", "build", "-trimpath", "-o", b.dir+string(filepath.Separator), p)
 		if out, err := build.CombinedOutput(); err != nil {
 			return fmt.Errorf("building %s (run it from the top of the module): %w\n%s", p, err, out)
@@ -108,10 +114,11 @@ func (b *bench) prepare(ctx context.Context) error {
 		b.keys = append(b.keys, "key_"+rand.Text())
 	}
 	b.keysFile = filepath.Join(b.dir, "keys.txt")
-	b.script = filepath.Join(b.dir, "load.lua")
+	b.script, b.writing = filepath.Join(b.dir, "load.lua"), filepath.Join(b.dir, "write.lua")
 	return errors.Join(
 		os.WriteFile(b.keysFile, []byte(strings.Join(b.keys, "\n")+"\n"), 0o600),
 		os.WriteFile(b.script, loadScript, 0o600),
+		os.WriteFile(b.writing, writeScript, 0o600),
 	)
 }
 
@@ -128,19 +135,19 @@ func (b *bench) measure(ctx context.Context, target string, m mode) (result, err
 	defer p.stop()
 	url, keys, key := "http://"+listen+m.path, "", ""
 	if m.keyed {
-		keys, key = b.keysFile, b.keys[0]
+		keys, key = "KEYS_FILE="+b.keysFile, b.keys[0]
 	}
 	if err := p.answers(ctx, url, key, m.status); err != nil {
 		return result{}, err
 	}
-	if _, err := runWrk(ctx, b.script, keys, url, b.connections, b.warmUp); err != nil {
+	if _, err := runWrk(ctx, b.script, url, b.connections, b.warmUp, keys); err != nil {
 		return result{}, err
 	}
 	before, err := p.usage()
 	if err != nil {
 		return result{}, err
 	}
-	l, err := runWrk(ctx, b.script, keys, url, b.connections, b.loaded)
+	l, err := runWrk(ctx, b.script, url, b.connections, b.loaded, keys)
 	if err != nil {
 		return result{}, err
 	}

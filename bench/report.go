@@ -33,9 +33,8 @@ func micro(d time.Duration) float64 { return float64(d) / float64(time.Microseco
 
 // report writes a table per mode: medians, and medians of the ratios to the
 // yardstick within each round with their extremes.
-func report(w io.Writer, s settings, machine string, results []result) error {
+func report(w io.Writer, s settings, results []result) error {
 	out := bufio.NewWriter(w)
-	fmt.Fprintf(out, "%s, %d rounds of %v, %d connections.\n", machine, s.rounds, s.loaded, s.connections)
 	for _, m := range s.modes {
 		fmt.Fprintf(out, "\n### %s\n\n| |", m.title)
 		for _, f := range figures() {

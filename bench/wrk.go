@@ -25,13 +25,11 @@ type load struct {
 func (l load) rate() float64 { return float64(l.requests) / l.took.Seconds() }
 
 // runWrk loads url from one thread, so that on two cores one is left for the
-// target most of the time. keys is a file, or "" for requests without a key.
-func runWrk(ctx context.Context, script, keys, url string, connections int, d time.Duration) (load, error) {
+// target most of the time. env tells the script what to send.
+func runWrk(ctx context.Context, script, url string, connections int, d time.Duration, env ...string) (load, error) {
 	cmd := exec.CommandContext(ctx, "wrk", "-t1", fmt.Sprintf("-c%d", connections),
 		fmt.Sprintf("-d%ds", int(d.Seconds())), "--timeout", "5s", "-s", script, url)
-	if keys != "" {
-		cmd.Env = append(os.Environ(), "KEYS_FILE="+keys)
-	}
+	cmd.Env = append(os.Environ(), env...)
 	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
 	cmd.WaitDelay = time.Second
 	out, err := cmd.CombinedOutput()

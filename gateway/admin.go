@@ -77,6 +77,8 @@ func (a *admin) routes() http.Handler {
 	}
 	open("GET /healthz", a.health)
 	open("GET /readyz", a.ready)
+	metrics := a.gateway.metrics.handler()
+	open("GET /metrics", func(w http.ResponseWriter, r *http.Request) error { metrics.ServeHTTP(w, r); return nil })
 	closed("GET /v1/status", a.status)
 	a.keyRoutes(closed)
 	a.accountRoutes(closed)

@@ -80,7 +80,9 @@ func (g *Gateway) refusal(status int) []byte {
 	r := &http.Request{Method: http.MethodGet, URL: &url.URL{Path: "/"}, Header: http.Header{}, ProtoMajor: 1, ProtoMinor: 1}
 	w := &recorder{header: http.Header{}}
 	n.guard.WriteError(w, r, refused(status, n.contract))
-	g.responses[classOf(w.status)].Add(1)
+	class := classOf(w.status)
+	g.responses[class].Add(1)
+	g.metrics.requests.WithLabelValues(outside, classes[class], "").Inc()
 	return w.wire()
 }
 
@@ -92,9 +94,10 @@ func classOf(status int) int {
 }
 
 // done counts requests and logs those that the settings ask for.
-func (g *Gateway) done(which string) func(*http.Request, failwell.Outcome) {
+func (g *Gateway) done(which string, watch *observer) func(*http.Request, failwell.Outcome) {
 	return func(r *http.Request, o failwell.Outcome) {
 		g.responses[classOf(o.Status)].Add(1)
+		watch.observe(&o)
 		// What the guard itself answered with 5xx it has logged with the cause.
 		if which != "all" && (which == "off" || o.Status > 0 && o.Status < 500 || o.Code != nil) {
 			return

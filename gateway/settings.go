@@ -12,6 +12,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/failwell/failwell/admission"
 )
 
 // Settings is everything that can be set about a gateway. Each field is a flag,
@@ -39,8 +41,20 @@ type Settings struct {
 	// AdminScope is "loopback" (default) or "any", without which an admin
 	// address that others can reach is refused.
 	AdminScope string `env:"FAILWELL_ADMIN_SCOPE" help:"Who may reach the admin listener: loopback, or any." name:"admin-scope" placeholder:"SCOPE" yaml:"admin_scope"`
-	// Store is where keys and accounts are kept. Whoever opens stores gives its default.
-	Store string `env:"FAILWELL_STORE" help:"Where keys and accounts are kept: memory: or pebble:DIR." name:"store" placeholder:"URL" yaml:"store"`
+	// Store is where keys, accounts, limits and idempotency records are kept.
+	// Gateways with the same one share all of it. Whoever opens stores gives its
+	// default.
+	Store string `env:"FAILWELL_STORE" help:"Where keys, counts and kept answers are: memory:, pebble:DIR, redis://HOST or postgres://HOST/DATABASE." name:"store" placeholder:"URL" yaml:"store"`
+	// StaleKeys is how long keys and accounts that were read before are served
+	// while the store is away; a negative value means not at all. Default 30 s.
+	StaleKeys time.Duration `env:"FAILWELL_STALE_KEYS" help:"How long known keys are served while the store is away, -1s for not at all (30s)." name:"stale-keys" placeholder:"DURATION" yaml:"stale_keys"`
+	// MaxInFlight bounds the bytes of all request bodies under way together; what
+	// would exceed it is overloaded. Default none: bodies pass in pieces, and
+	// those that are checked against a schema are bounded by themselves.
+	MaxInFlight Bytes `env:"FAILWELL_MAX_IN_FLIGHT" help:"Most bytes of request bodies under way together (no bound)." name:"max-in-flight" placeholder:"BYTES" yaml:"max_in_flight"`
+	// AdaptiveLimit is "off" (default) or "on": whether the calls under way are
+	// bounded by a number that follows how long the upstream takes.
+	AdaptiveLimit string `env:"FAILWELL_ADAPTIVE_LIMIT" help:"Whether to refuse calls when the upstream slows down: on or off (off)." name:"adaptive-limit" placeholder:"HOW" yaml:"adaptive_limit"`
 	// TLSCert and TLSKey are PEM files; both or none. They are read again on reload.
 	TLSCert string `env:"FAILWELL_TLS_CERT" help:"File with the TLS certificate chain." name:"tls-cert" placeholder:"FILE" yaml:"tls_cert"`
 	// TLSKey belongs to TLSCert.
@@ -96,6 +110,8 @@ func (s Settings) withDefaults() Settings {
 	s.MaxBody = cmp.Or(s.MaxBody, 10<<20)
 	s.MaxHeader = cmp.Or(s.MaxHeader, 64<<10)
 	s.MaxConnections = cmp.Or(s.MaxConnections, 20_000)
+	s.StaleKeys = cmp.Or(s.StaleKeys, 30*time.Second)
+	s.AdaptiveLimit = cmp.Or(s.AdaptiveLimit, adaptiveOff)
 	s.Credentials = cmp.Or(s.Credentials, "strip")
 	s.Foreign = cmp.Or(s.Foreign, "pass")
 	s.Identity = cmp.Or(s.Identity, "on")
@@ -140,6 +156,7 @@ func (s Settings) Check() error {
 			wrong("%s cannot be %q, choose one of %s", name, value, strings.Join(allowed, ", "))
 		}
 	}
+	oneOf("adaptive_limit", s.AdaptiveLimit, adaptiveOff, adaptiveOn)
 	oneOf("admin_scope", s.AdminScope, "loopback", "any")
 	oneOf("credentials", s.Credentials, "strip", "pass")
 	oneOf("foreign", s.Foreign, "pass", "translate")
@@ -163,6 +180,23 @@ func (s Settings) Check() error {
 		faults = append(faults, err)
 	}
 	return errors.Join(faults...)
+}
+
+const (
+	adaptiveOff = "off"
+	adaptiveOn  = "on"
+)
+
+// overload is what the process takes on at a time; nil for whatever comes.
+func (s Settings) overload() *admission.Overload {
+	o := &admission.Overload{MaxBytes: int64(s.MaxInFlight), Unannounced: int64(s.MaxBody)}
+	if s.AdaptiveLimit == adaptiveOn {
+		o.Adaptive = &admission.Adaptive{}
+	}
+	if o.MaxBytes == 0 && o.Adaptive == nil {
+		return nil
+	}
+	return o
 }
 
 // checkAdmin keeps the admin listener where only this machine reaches it,

@@ -95,7 +95,7 @@ func TestSettingsFile(t *testing.T) {
 	for text, want := range map[string]string{
 		"listen: x\nupstreams: [http://a]\n": `gateway.yaml:2: there is no setting "upstreams", did you mean "upstream"?`,
 		"tls-cert: x\n":                      `gateway.yaml:1: there is no setting "tls-cert", did you mean "tls_cert"?`,
-		"colour: red\n":                      `there is no setting "colour", there are access_log, admin,`,
+		"colour: red\n":                      `there is no setting "colour", there are access_log, adaptive_limit, admin,`,
 		"timeout: fast\n":                    `gateway.yaml:1: timeout: "fast" is no duration, write for example 30s`,
 		"\nmax_body: much\n":                 `gateway.yaml:2: max_body: "much" is no size`,
 		"max_connections: many\n":            `gateway.yaml:1: max_connections: "many" is no number, write for example 20000`,
@@ -133,6 +133,7 @@ func TestSettingsAreChecked(t *testing.T) {
 		"half of TLS":    {func(s *gateway.Settings) { s.TLSCert = "x" }, "belong together"},
 		"credentials":    {func(s *gateway.Settings) { s.Credentials = "maybe" }, "choose one of strip, pass"},
 		"foreign":        {func(s *gateway.Settings) { s.Foreign = "maybe" }, "choose one of pass, translate"},
+		"adaptive":       {func(s *gateway.Settings) { s.AdaptiveLimit = "yes" }, "choose one of off, on"},
 		"log level":      {func(s *gateway.Settings) { s.LogLevel = "loud" }, "choose one of debug, info, warn, error"},
 		"trusted proxy":  {func(s *gateway.Settings) { s.TrustedProxies = []string{"my-proxy"} }, "neither an address nor a range"},
 		"negative":       {func(s *gateway.Settings) { s.Timeout = -1 }, "timeout cannot be negative"},

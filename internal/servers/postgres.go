@@ -184,8 +184,12 @@ func (c *clusterTemplate) in(p *PostgresServer) (string, error) {
 	if c.unguard, err = guard(dir); err != nil {
 		return "", err
 	}
+	verifier, err := verifierOf(PostgresPassword)
+	if err != nil {
+		return "", err
+	}
 	password := filepath.Join(dir, "password")
-	if err := os.WriteFile(password, []byte(PostgresPassword+"\n"), 0o600); err != nil {
+	if err := os.WriteFile(password, []byte(verifier+"\n"), 0o600); err != nil {
 		return "", fmt.Errorf("servers: %w", err)
 	}
 	if err := p.user.own(password); err != nil {

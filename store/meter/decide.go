@@ -83,8 +83,20 @@ func (k Kind) keeps() bool { return k == Allowance || k == Balance }
 // Admitted, and reports whether any state has become one that must be kept;
 // appointments of refused callers are. The taking has passed Check.
 func (t *Taking) Decide(states []State, at Instant) (changed bool) {
-	t.Admitted = true
-	timed := true // nothing but rates refuses, and waiting helps
+	changed, timed := t.weigh(states, at)
+	switch {
+	case t.Admitted:
+		return t.charge(states, at) || changed
+	case timed:
+		return t.appoint(states, at) || changed
+	}
+	return changed
+}
+
+// weigh asks every limit, before any is charged. timed says that nothing but
+// rates refuses, and waiting helps.
+func (t *Taking) weigh(states []State, at Instant) (changed, timed bool) {
+	t.Admitted, timed = true, true
 	for i := range t.Demands {
 		d, s, o := &t.Demands[i], &states[i], &t.Outcomes[i]
 		s.prepare(d.Rule.Kind)
@@ -101,13 +113,7 @@ func (t *Taking) Decide(states []State, at Instant) (changed bool) {
 		}
 		t.Admitted = t.Admitted && !o.Refused
 	}
-	switch {
-	case t.Admitted:
-		return t.charge(states, at) || changed
-	case timed:
-		return t.appoint(states, at) || changed
-	}
-	return changed
+	return changed, timed
 }
 
 func (p pace) outcome(c cell, cost int64, at Instant) Outcome {

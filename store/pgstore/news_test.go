@@ -21,7 +21,7 @@ type ear struct {
 	lost  int
 }
 
-func listenTo(t *testing.T, ctx context.Context, s *Store, topic string) *ear {
+func listenTo(ctx context.Context, t *testing.T, s *Store, topic string) *ear {
 	t.Helper()
 	e := &ear{}
 	err := s.Subscribe(ctx, topic, func(message string) {
@@ -58,12 +58,12 @@ func TestNews(t *testing.T) {
 	elsewhere := mustOpen(t, url, Options{Schema: freshSchema()})
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
-	mine, theirs := listenTo(t, ctx, here, "keys"), listenTo(t, ctx, there, "keys")
-	other, stranger := listenTo(t, ctx, there, "other"), listenTo(t, ctx, elsewhere, "keys")
+	mine, theirs := listenTo(ctx, t, here, "keys"), listenTo(ctx, t, there, "keys")
+	other, stranger := listenTo(ctx, t, there, "other"), listenTo(ctx, t, elsewhere, "keys")
 	for _, e := range []*ear{mine, theirs, other, stranger} {
 		eventually(t, "connected", func() bool { return e.losses() == 1 })
 	}
-	second := listenTo(t, ctx, there, "keys")
+	second := listenTo(ctx, t, there, "keys")
 	eventually(t, "a later subscription is told at once", func() bool { return second.losses() == 1 })
 
 	want := []string{"one", "", "\x00\xff 'quoted'", strings.Repeat("x", 1020)}
@@ -104,7 +104,7 @@ func TestNewsReconnect(t *testing.T) {
 	t.Parallel()
 	server := servers.Postgres(t, servers.PostgresOptions{NoSync: true})
 	s := mustOpen(t, server.URL(), Options{})
-	e := listenTo(t, t.Context(), s, "keys")
+	e := listenTo(t.Context(), t, s, "keys")
 	for i := range 3 {
 		eventually(t, "connected", func() bool { return e.losses() == i+1 })
 		if i == 2 {

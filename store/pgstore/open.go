@@ -141,7 +141,8 @@ var (
 type session struct{ readOnly, replicated, pooled bool }
 
 // look asks a new connection what it leads to, and has the server use indexes
-// on it: a plan that was made while the table was small would be kept for long.
+// on it, in their order: a plan that was made while the table was small would be kept
+// for long, and one for a range may read all of it to sort it.
 // A pooler hands sessions to strangers, so there the setting is left alone. The
 // statement is text without parameters, which all poolers pass.
 func look(ctx context.Context, conn *pgconn.PgConn) (session, error) {
@@ -153,7 +154,7 @@ func look(ctx context.Context, conn *pgconn.PgConn) (session, error) {
 	seen := session{readOnly: string(row[0]) == "on", replicated: string(row[1]) != ""}
 	seen.pooled = string(row[2]) != strconv.FormatUint(uint64(conn.PID()), 10)
 	if !seen.pooled {
-		_, err = conn.Exec(ctx, "SET enable_seqscan = off").ReadAll()
+		_, err = conn.Exec(ctx, "SET enable_seqscan = off; SET enable_bitmapscan = off").ReadAll()
 	}
 	return seen, err
 }

@@ -83,7 +83,7 @@ func TestPooler(t *testing.T) {
 	broken(t, promises, "news reach other processes at once", "what is written is on disk")
 
 	apart := mustOpen(t, url, Options{Schema: s.opts.Schema, ListenURL: server.URL()})
-	e := listenTo(t, t.Context(), apart, "topic")
+	e := listenTo(t.Context(), t, apart, "topic")
 	eventually(t, "listening past the pooler", func() bool { return e.losses() == 1 })
 	if err := s.Notify(t.Context(), "topic", "m"); err != nil {
 		t.Fatal(err)

@@ -39,40 +39,44 @@ func (e *Error) Unwrap() []error {
 	return []error{store.ErrUnavailable, e.Err}
 }
 
-var errURL = errors.New("unreadable URL")
+var (
+	errURL   = errors.New("unreadable URL")
+	errNoTLS = errors.New("tls: no answer to the handshake")
+)
 
 // refusals are the first words of a server's errors, in words of ours.
 var refusals = map[string]struct{ what, hint string }{
-	"NOAUTH":       {"it wants a password", "put it into the URL: redis://USER:PASSWORD@HOST, percent-encoded"},
-	"WRONGPASS":    {"it refuses the user or the password", "correct them in the URL; a % in a password is written %25"},
-	"NOPERM":       {"its user may not do this", "allow it the commands of the package's documentation with ACL SETUSER"},
-	"READONLY":     {"it is a replica and takes no writes", "name the primary; after a failover, wait until the name or the cluster leads there"},
-	"LOADING":      {"it is still reading its data", "wait until it has started"},
-	"OOM":          {"its memory is full (maxmemory)", "give it more memory, or remove what does not belong to failwell"},
-	"MISCONF":      {"it refuses writes since it could not save the last ones", "look at its log and its disk, mostly there is no space left"},
-	"CLUSTERDOWN":  {"parts of its cluster are not served", "start the missing nodes, or let a replica take over"},
-	"TRYAGAIN":     {"it is moving the key to another node", "nothing, it passes"},
-	"MOVED":        {"it is a node of a cluster", "add cluster=true to the URL"},
-	"ASK":          {"it is a node of a cluster that is moving slots", "add cluster=true to the URL"},
-	"CROSSSLOT":    {"it is a proxy of a cluster that breaks up scripts", "name the nodes themselves, with cluster=true in the URL"},
-	"WRONGTYPE":    {"a key under the prefix holds what failwell did not write", "give failwell a prefix or a database of its own, ?prefix=NAME"},
-	"BUSY":         {"it is busy with somebody's script", "end that with SCRIPT KILL"},
-	"NOREPLICAS":   {"too few replicas are connected (min-replicas-to-write)", "start the replicas"},
-	"MASTERDOWN":   {"it is a replica that has lost its primary", "name the primary"},
-	"NOTBUSY":      {"it is busy", "try again"},
-	"UNKILLABLE":   {"it is busy with a script that has written", "wait, or restart it"},
-	"DENIED":       {"it is in protected mode", "set a password on the server and put it into the URL"},
-	"NOPROTO":      {"it speaks an older protocol", "use Redis 6.2 or later, or any Valkey"},
-	"ERR max":      {"it has no connection left (maxclients)", "raise maxclients, or end what holds them"},
-	"ERR DB":       {"it has no such database", "choose one below its setting databases"},
-	"ERR unknown":  {"it does not know a command that is needed", "use Redis 6.2 or later, or any Valkey, and rename no commands"},
-	"ERR invalid":  {"it does not know a command that is needed", "use Redis 6.2 or later, or any Valkey"},
-	"ERR AUTH":     {"it has no password set, the URL has one", "take it out of the URL, or set requirepass on the server"},
-	"ERR This":     {"it is no cluster", "leave cluster=true and all hosts but one out of the URL"},
-	"ERR SELECT":   {"a cluster has database 0 only", "leave the database out of the URL"},
-	"ERR value":    {"a key under the prefix holds what failwell did not write", "give failwell a prefix or a database of its own, ?prefix=NAME"},
-	"ERR Error":    {"a script of failwell failed", "report it with this message"},
-	"ERR user_scr": {"a script of failwell failed", "report it with this message"},
+	"NOAUTH":      {"it wants a password", "put it into the URL: redis://USER:PASSWORD@HOST, percent-encoded"},
+	"WRONGPASS":   {"it refuses the user or the password", "correct them in the URL; a % in a password is written %25"},
+	"NOPERM":      {"its user may not do this", "allow it the commands of the package's documentation with ACL SETUSER"},
+	"READONLY":    {"it is a replica and takes no writes", "name the primary; after a failover, wait until the name or the cluster leads there"},
+	"LOADING":     {"it is still reading its data", "wait until it has started"},
+	"OOM":         {"its memory is full (maxmemory)", "give it more memory, or remove what does not belong to failwell"},
+	"MISCONF":     {"it refuses writes since it could not save the last ones", "look at its log and its disk, mostly there is no space left"},
+	"CLUSTERDOWN": {"parts of its cluster are not served", "start the missing nodes, or let a replica take over"},
+	"TRYAGAIN":    {"it is moving the key to another node", "nothing, it passes"},
+	"MOVED":       {"it is a node of a cluster", "add cluster=true to the URL"},
+	"ASK":         {"it is a node of a cluster that is moving slots", "add cluster=true to the URL"},
+	"CROSSSLOT":   {"it is a proxy of a cluster that breaks up scripts", "name the nodes themselves, with cluster=true in the URL"},
+	"WRONGTYPE":   {"a key under the prefix holds what failwell did not write", "give failwell a prefix or a database of its own, ?prefix=NAME"},
+	"BUSY":        {"it is busy with somebody's script", "end that with SCRIPT KILL"},
+	"NOREPLICAS":  {"too few replicas are connected (min-replicas-to-write)", "start the replicas"},
+	"MASTERDOWN":  {"it is a replica that has lost its primary", "name the primary"},
+	"UNKILLABLE":  {"it is busy with a script that has written", "wait, or restart it"},
+	"DENIED":      {"it is in protected mode", "set a password on the server and put it into the URL"},
+	"NOPROTO":     {"it speaks an older protocol", "use Redis 6.2 or later, or any Valkey"},
+}
+
+// plain are the beginnings of errors that have no code, in the order in which
+// they are tried.
+var plain = []struct{ text, what, hint string }{
+	{"max number of clients", "it has no connection left (maxclients)", "raise maxclients, or end what holds them"},
+	{"DB index", "it has no such database", "choose one below its setting databases"},
+	{"unknown command", "it does not know a command that is needed", "use Redis 6.2 or later, or any Valkey, and rename no commands"},
+	{"AUTH ", "it has no password set, the URL has one", "take it out of the URL, or set requirepass on the server"},
+	{"This instance", "it is no cluster", "leave cluster=true, and all hosts but one, out of the URL"},
+	{"SELECT is not", "a cluster has database 0 only", "leave the database out of the URL"},
+	{"value is not", "a key under the prefix holds what failwell did not write", "give failwell a prefix or a database of its own, ?prefix=NAME"},
 }
 
 // failed converts what the client says, once.
@@ -95,6 +99,8 @@ func convert(host string, err error) error {
 	var dns *net.DNSError
 	var unknown interface{ CertificateInvalid() }
 	switch text := err.Error(); {
+	case errors.Is(err, rueidis.ErrNoSlot):
+		e.What, e.Hint = refusals["CLUSTERDOWN"].what, refusals["CLUSTERDOWN"].hint
 	case errors.As(err, &dns):
 		e.What, e.Hint = "its name is unknown", "correct the host in the URL, or the name service"
 	case errors.Is(err, syscall.ECONNREFUSED):
@@ -103,7 +109,7 @@ func convert(host string, err error) error {
 		e.What, e.Hint = "there is no such socket", "start the server, or correct the path in the URL"
 	case errors.Is(err, os.ErrPermission):
 		e.What, e.Hint = "the socket may not be used", "allow it with unixsocketperm"
-	case errors.Is(err, os.ErrDeadlineExceeded), errors.Is(err, errCrowded):
+	case errors.Is(err, os.ErrDeadlineExceeded), errors.Is(err, context.DeadlineExceeded), errors.Is(err, errCrowded):
 		e.What, e.Hint = "it does not answer", "look at its load and its log, and at the network between"
 	case errors.As(err, &unknown), strings.Contains(text, "x509:"):
 		e.What, e.Hint = "its certificate is not trusted: "+text, "name a host that it is made out to, or add its authority"
@@ -117,20 +123,18 @@ func convert(host string, err error) error {
 	return e
 }
 
-// refusal finds the words for a server's error. Its own text is added where it
-// says more, cut off, since it may repeat what was sent.
+// refusal finds the words for a server's error. Its own text is shown only where
+// there are none, cut off, since it may repeat what was sent.
 func refusal(text string) (what, hint string) {
-	// An error within a script has the script's own text around it.
-	code, rest, _ := strings.Cut(strings.TrimPrefix(text, "-"), " ")
-	if code == "ERR" {
-		second, _, _ := strings.Cut(rest, " ")
-		code += " " + second
-	}
+	code, _, _ := strings.Cut(text, " ")
 	if r, ok := refusals[code]; ok {
-		if strings.HasPrefix(code, "ERR ") {
-			return r.what + fmt.Sprintf(" (%.100s)", text), r.hint
-		}
 		return r.what, r.hint
+	}
+	text = strings.TrimPrefix(text, "ERR ")
+	for _, r := range plain {
+		if strings.HasPrefix(text, r.text) {
+			return r.what, r.hint
+		}
 	}
 	return fmt.Sprintf("it refuses: %.200s", text), "look at its log and its settings; failwell store check says which ones count"
 }

@@ -50,13 +50,16 @@ func Open(ctx context.Context, url string, opts Options) (*Store, error) {
 				Err: ctx.Err(),
 			}
 		}
+		if errors.Is(err, context.DeadlineExceeded) && a.tls {
+			err = errNoTLS
+		}
 		return nil, convert(a.where(), err)
 	}
 	s := &Store{layout: newLayout(a.prefix), opts: opts, take: takeScript, settle: settleScript}
 	s.link.client, s.link.hosts, s.link.timeout, s.link.start = client, a.where(), opts.Timeout, time.Now()
 	s.ended = make(chan struct{})
 	s.sweeps.bucket = rand.IntN(bucketCount) //nolint:gosec // so that gateways do not sweep in step
-	if err := s.greet(ctx); err != nil {
+	if err := s.greet(ctx, a.cluster); err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
 	return s, nil
@@ -114,7 +117,7 @@ func connect(ctx context.Context, a *address, opts Options) (rueidis.Client, err
 }
 
 // greet makes sure that it is a server that can keep a store.
-func (s *Store) greet(ctx context.Context) error {
+func (s *Store) greet(ctx context.Context, cluster bool) error {
 	info, err := s.link.read(ctx, func(b rueidis.Builder) rueidis.Completed {
 		return b.Info().Build()
 	}).ToString()
@@ -128,9 +131,17 @@ func (s *Store) greet(ctx context.Context) error {
 			Host: s.link.hosts, What: "it is Redis " + version, Hint: "use Redis 6.2 or later, or any Valkey",
 		}
 	}
-	if found["cluster_enabled"] == "1" && s.link.client.Mode() != rueidis.ClientModeCluster {
+	clustered := s.link.client.Mode() == rueidis.ClientModeCluster
+	switch {
+	case cluster && found["cluster_enabled"] != "1":
+		what, hint := refusal("This instance")
+		return &Error{Host: s.link.hosts, What: what, Hint: hint}
+	case !clustered && found["cluster_enabled"] == "1":
 		what, hint := refusal("MOVED")
 		return &Error{Host: s.link.hosts, What: what, Hint: hint}
+	}
+	if err := s.link.eval(ctx, clockScript, []string{s.layout.sequence(0)}, nil).Error(); err != nil {
+		return s.link.failed(err)
 	}
 	return nil
 }
@@ -149,7 +160,8 @@ func versionOf(text string) (major, minor int) {
 func parseInfo(text string) map[string]string {
 	found := make(map[string]string)
 	for line := range strings.Lines(text) {
-		if name, value, ok := strings.Cut(strings.TrimSpace(line), ":"); ok {
+		// Some answers say that they are text.
+		if name, value, ok := strings.Cut(strings.TrimPrefix(strings.TrimSpace(line), "txt:"), ":"); ok {
 			found[name] = value
 		}
 	}

@@ -56,7 +56,7 @@ func testExact(f *fixture) {
 			}
 			return nil
 		})
-		if want := int64(min(callers*own, limit)); admitted.Load() != want {
+		if want := min(callers*own, int64(limit)); admitted.Load() != want {
 			f.Errorf("kind %d: %d were admitted, want exactly %d", r.Kind, admitted.Load(), want)
 		}
 		c.remains(0)

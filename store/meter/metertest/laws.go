@@ -39,7 +39,7 @@ func testWaiting(f *fixture) {
 		c.Caller = rapid.Uint32Range(0, 1).Draw(t, "caller")
 		f.Clock.Advance(time.Duration(rapid.Int64Range(0, 1e13).Draw(t, "start")))
 		never := func(o meter.Outcome) bool { return o.Never }
-		for range 60 {
+		for range 30 {
 			if c.take(rapid.Int64Range(1, 5).Draw(t, "cost")) {
 				f.Clock.Advance(time.Duration(rapid.Int64Range(0, int64(c.Demands[0].Rule.Per)/20+1).Draw(t, "pause")))
 				continue
