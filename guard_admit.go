@@ -211,7 +211,7 @@ func (g *Guard) validate(x *exchange, r *http.Request) (body *readBody, ok bool)
 			return nil, false
 		}
 	}
-	if o.Body == nil || !hasBody && !o.BodyRequired {
+	if o.Body == nil || !hasBody && !o.BodyRequired || hasBody && unschemed(o, r.Header) {
 		return nil, true
 	}
 	data, err := io.ReadAll(r.Body)
@@ -266,11 +266,22 @@ func acceptable(o *contract.Operation, h http.Header) bool {
 		return false
 	}
 	if len(o.MediaTypes) == 0 {
-		return sent == "application/json" || strings.HasSuffix(sent, "+json")
+		return isJSON(sent)
 	}
 	return slices.ContainsFunc(o.MediaTypes, func(t string) bool {
 		return strings.EqualFold(t, sent) || t == "*/*" || strings.HasSuffix(t, "/*") && strings.HasPrefix(sent, strings.TrimSuffix(t, "*"))
 	})
+}
+
+// unschemed reports whether a body is of one of the operation's other media
+// types: its schema describes the JSON.
+func unschemed(o *contract.Operation, h http.Header) bool {
+	sent, _, err := mime.ParseMediaType(h.Get("Content-Type"))
+	return err == nil && !isJSON(sent) && slices.ContainsFunc(o.MediaTypes, isJSON)
+}
+
+func isJSON(mediaType string) bool {
+	return mediaType == "application/json" || strings.HasSuffix(mediaType, "+json")
 }
 
 // parameterReader finds parameters where the operation declares them.

@@ -26,6 +26,7 @@ import (
 	"github.com/failwell/failwell/contract/builtin"
 	"github.com/failwell/failwell/sandbox/fault"
 	"github.com/failwell/failwell/sandbox/heppu"
+	"github.com/failwell/failwell/sandbox/hume"
 	"github.com/failwell/failwell/sandbox/stand"
 	"github.com/failwell/failwell/store"
 )
@@ -63,7 +64,7 @@ const AccountHeader = stand.AccountHeader
 
 // apis are the stand-ins there are.
 func apis() map[string]func(*stand.World) (stand.API, error) {
-	return map[string]func(*stand.World) (stand.API, error){"heppu": heppu.New}
+	return map[string]func(*stand.World) (stand.API, error){"heppu": heppu.New, "hume": hume.New}
 }
 
 // Names lists the APIs that have a stand-in.
@@ -185,17 +186,28 @@ func (s *Sandbox) Keys() map[string]string { return maps.Clone(s.live.Load().key
 func (s *Sandbox) Now() time.Time { return s.clock.Now() }
 
 // Advance sets the sandbox's clock forward and returns when everything that
-// has fallen due by then is done.
+// falls due on the way is done, each at its instant.
 func (s *Sandbox) Advance(ctx context.Context, d time.Duration) error {
 	if store.Shared(s.store) {
 		return errSharedClock
 	}
-	s.clock.Advance(d)
-	if err := s.keepClock(ctx); err != nil {
-		return err
+	due := s.live.Load().world.Due
+	var faults error
+	for until := s.clock.Now().Add(d); ; {
+		next, ok, err := due.Next(ctx)
+		if err != nil {
+			return err //nolint:wrapcheck // the store says why
+		}
+		now := s.clock.Now()
+		if !ok || faults != nil || !next.Before(until) {
+			s.clock.Advance(until.Sub(now))
+			break
+		}
+		s.clock.Advance(next.Sub(now))
+		_, faults = due.Run(ctx) // what fails stays, and would be met again and again
 	}
-	_, err := s.live.Load().world.Due.Run(ctx)
-	return err //nolint:wrapcheck // it says which work failed
+	_, err := due.Run(ctx)
+	return errors.Join(faults, err, s.keepClock(ctx))
 }
 
 var errSharedClock = errors.New("the store keeps its own time, which cannot be set forward: use memory: or pebble:DIR")

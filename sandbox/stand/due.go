@@ -111,6 +111,17 @@ func (d *Due) Run(ctx context.Context) (time.Duration, error) {
 	}
 }
 
+// Next is the instant of what falls due first; false when nothing will.
+func (d *Due) Next(ctx context.Context) (time.Time, bool, error) {
+	page, err := d.Store.Scan(ctx, d.Prefix, "", 1)
+	if err != nil || len(page) == 0 {
+		return time.Time{}, false, err //nolint:wrapcheck // the store says why
+	}
+	stamp, _, _ := strings.Cut(strings.TrimPrefix(page[0].Key, d.Prefix), "/")
+	at, err := time.Parse(instantForm, stamp)
+	return at, err == nil, nil
+}
+
 // do turns a panic into an error: nobody's barrier is around this goroutine.
 func (d *Due) do(ctx context.Context, kind, id string) (err error) {
 	defer func() {
