@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -171,4 +172,79 @@ func TestResetFormats(t *testing.T) {
 			t.Errorf("%s: %s, want %s", format, got, want)
 		}
 	}
+}
+
+// All limits of a call are told, each in its own unit, and under a name of its own.
+func TestRateLimitFieldsOfAllKinds(t *testing.T) {
+	clock := func() time.Time { return time.Date(2026, 2, 10, 12, 0, 0, 0, time.UTC) }
+	const at = "  process_time: {name: X-Process-Time}\n"
+	source := strings.Replace(guardContract, at, at+`  rate_limit: {on: all, ietf: true}
+balances: {funds: {title: Funds}}
+plans: {only: {rate: [60/min, {limit: 500, per: 1h}], quota: {"b\"est größe": 100/month, jobs: 10/day}, storage: 1KB, concurrency: 3}}
+`, 1)
+	source = strings.Replace(source, "  GET /notes: {}", `  POST /all: {charge: {"b\"est größe": 2, jobs: 1, funds: 5}, slot: true, stores: true}
+  GET /notes: {}`, 1)
+	c, err := contract.Parse("all.yaml", []byte(source))
+	if err != nil {
+		t.Fatal(err)
+	}
+	controller := &admission.Controller{Contract: c, Store: &store.Memory{Clock: clock}, Clock: clock, StoreTimeout: time.Minute}
+	key, _, err := controller.Keys().Create(t.Context(), admission.NewKey{Account: "a"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := controller.Credit(t.Context(), "a", "funds", 100, ""); err != nil {
+		t.Fatal(err)
+	}
+	g := &failwell.Guard{Contract: c, Admission: controller, Clock: clock, Logger: slog.New(slog.DiscardHandler)}
+	rec := httptest.NewRecorder()
+	g.Wrap(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) })).
+		ServeHTTP(rec, request("POST", "/all", "12345", "Authorization", "Bearer "+key))
+	if rec.Code != http.StatusNoContent {
+		t.Fatal(rec.Code, rec.Body)
+	}
+	policies, states := items(t, rec.Header()["Ratelimit-Policy"]), items(t, rec.Header()["Ratelimit"])
+	for i, want := range []struct {
+		name          string
+		quota, window any
+		unit          any
+		left, reset   any
+	}{
+		{"default", int64(60), int64(60), nil, int64(59), int64(1)},
+		{"default-2", int64(500), int64(3600), nil, int64(499), int64(8)},
+		{`b"est gr__e`, int64(100), int64(28 * 86400), `b"est gr__e`, int64(98), int64(18*86400 + 43200)},
+		{"jobs", int64(10), int64(86400), "jobs", int64(9), int64(43200)},
+		{"storage", int64(1000), nil, "content-bytes", int64(995), nil},
+		{"concurrency", int64(3), nil, "concurrent-requests", int64(2), nil},
+	} {
+		if len(policies) <= i || len(states) <= i {
+			t.Fatalf("%d policies and %d states", len(policies), len(states))
+		}
+		p, s := policies[i], states[i]
+		got := []any{p.Value, s.Value, value(p, "q"), value(p, "w"), value(p, "qu"), value(s, "r"), value(s, "t")}
+		if wanted := []any{want.name, want.name, want.quota, want.window, want.unit, want.left, want.reset}; !slices.Equal(got, wanted) {
+			t.Errorf("%v, want %v", got, wanted)
+		}
+	}
+	if len(policies) != 6 || len(states) != 6 {
+		t.Errorf("%q %q", rec.Header()["Ratelimit-Policy"], rec.Header()["Ratelimit"])
+	}
+}
+
+func items(t *testing.T, field []string) (out []httpsfv.Item) {
+	t.Helper()
+	list, err := httpsfv.UnmarshalList(field)
+	if err != nil {
+		t.Fatalf("%q: %v", field, err)
+	}
+	for _, member := range list {
+		item, _ := member.(httpsfv.Item)
+		out = append(out, item)
+	}
+	return out
+}
+
+func value(i httpsfv.Item, name string) any {
+	v, _ := i.Params.Get(name)
+	return v
 }
