@@ -1,0 +1,92 @@
+package failwell_test
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/failwell/failwell"
+	"github.com/failwell/failwell/admission"
+	"github.com/failwell/failwell/contract"
+	"github.com/failwell/failwell/contract/condition"
+	"github.com/failwell/failwell/store"
+)
+
+// TestHandlersCharge: what a handler charges is part of what its request takes.
+func TestHandlersCharge(t *testing.T) {
+	source := guardContract + `balances: {funds: {title: Funds}}
+plans: {only: {quota: {jobs: 10/day}, storage: 1KB}}
+`
+	c, err := contract.Parse("charge.yaml", []byte(source))
+	if err != nil {
+		t.Fatal(err)
+	}
+	controller := &admission.Controller{Contract: c, Store: &store.Memory{}, StoreTimeout: time.Minute}
+	key, _, err := controller.Keys().Create(t.Context(), admission.NewKey{Account: "a"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := controller.Credit(t.Context(), "a", "funds", 100, ""); err != nil {
+		t.Fatal(err)
+	}
+	g := &failwell.Guard{Contract: c, Admission: controller, Logger: slog.New(slog.DiscardHandler)}
+	var late *http.Request
+	var work func(context.Context) error
+	handler := g.Wrap(g.HandleFunc(func(w http.ResponseWriter, r *http.Request) error {
+		late = r
+		if err := work(r.Context()); err != nil {
+			return err
+		}
+		w.WriteHeader(http.StatusNoContent)
+		return nil
+	}))
+	for _, x := range []struct {
+		name               string
+		work               func(context.Context) error
+		status             int
+		jobs, funds, bytes int64
+	}{
+		{"done", func(ctx context.Context) error {
+			return errors.Join(failwell.Charge(ctx, "jobs", 3), failwell.Charge(ctx, "funds", 40), failwell.ChargeStorage(ctx, 600))
+		}, http.StatusNoContent, 3, 60, 600},
+		{"failed afterwards", func(ctx context.Context) error {
+			return errors.Join(failwell.Charge(ctx, "funds", 40), failwell.ChargeStorage(ctx, 300), failwell.FromCondition(condition.Internal, nil))
+		}, http.StatusInternalServerError, 3, 60, 600},
+		{"too much of a quota", func(ctx context.Context) error { return failwell.Charge(ctx, "jobs", 8) }, http.StatusTooManyRequests, 3, 60, 600},
+		{"too much of a balance", func(ctx context.Context) error { return failwell.Charge(ctx, "funds", 61) }, http.StatusForbidden, 3, 60, 600},
+		{"a mistake in the program", func(ctx context.Context) error { return failwell.Charge(ctx, "founds", 1) }, http.StatusInternalServerError, 3, 60, 600},
+		{"deleted", func(ctx context.Context) error { return failwell.ReleaseStorage(ctx, 500, "file 1") }, http.StatusNoContent, 3, 60, 100},
+		{"deleted again", func(ctx context.Context) error { return failwell.ReleaseStorage(ctx, 500, "file 1") }, http.StatusNoContent, 3, 60, 100},
+	} {
+		work = x.work
+		rec := httptest.NewRecorder()
+		handler.ServeHTTP(rec, request("GET", "/notes", "", "Authorization", "Bearer "+key))
+		if rec.Code != x.status || strings.Contains(rec.Body.String(), "founds") {
+			t.Errorf("%s: %d %s", x.name, rec.Code, rec.Body)
+		}
+		stands := map[string]int64{}
+		usage, err := controller.Usage(t.Context(), "a")
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, u := range usage {
+			stands[u.Name] = u.Used
+			if u.Name == "funds" {
+				stands[u.Name] = u.Remaining
+			}
+		}
+		if stands["jobs"] != x.jobs || stands["funds"] != x.funds || stands["storage"] != x.bytes {
+			t.Errorf("%s: %v", x.name, stands)
+		}
+	}
+	for name, ctx := range map[string]context.Context{"after the end": late.Context(), "no request": t.Context()} {
+		if err := failwell.Charge(ctx, "funds", 1); !errors.Is(err, condition.Internal) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
