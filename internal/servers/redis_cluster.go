@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 )
 
@@ -103,4 +104,33 @@ func (c *RedisCluster) URL() string {
 	}
 	url := c.Nodes[0].URL()
 	return strings.Replace(url, addrs[0], strings.Join(addrs, ","), 1)
+}
+
+// SharedCluster is one cluster of three nodes for all tests of a binary, as
+// SharedRedis is one server.
+type SharedCluster struct {
+	// Options of the nodes. They may not change after the first use.
+	Options RedisOptions
+
+	once    sync.Once
+	cluster *RedisCluster
+	err     error
+}
+
+// Get returns the cluster. It fails the test if it could not be started.
+func (s *SharedCluster) Get(t testing.TB) *RedisCluster {
+	t.Helper()
+	s.once.Do(func() { s.cluster, s.err = NewRedisCluster(3, s.Options) })
+	if s.err != nil {
+		t.Fatal(s.err)
+	}
+	return s.cluster
+}
+
+// Close ends the cluster if there is one.
+func (s *SharedCluster) Close() error {
+	if s.cluster == nil {
+		return nil
+	}
+	return s.cluster.Close()
 }

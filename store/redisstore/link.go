@@ -114,6 +114,13 @@ func firstFailure(results []rueidis.RedisResult) error {
 // eval runs a script by its digest, and by its text where the server does not
 // know it: after a restart, a failover or a flush of its scripts.
 func (l *link) eval(ctx context.Context, script *rueidis.Lua, keys, args []string) rueidis.RedisResult {
+	if l.underway.Load() < crowdMax && !l.wary() { // as guarded does, without what closures cost
+		l.underway.Add(1)
+		r := script.Exec(ctx, l.client, keys, args)
+		l.note(r.NonRedisError())
+		l.underway.Add(-1)
+		return r
+	}
 	return guarded(ctx, l, func(ctx context.Context) (rueidis.RedisResult, error) {
 		r := script.Exec(ctx, l.client, keys, args)
 		return r, r.NonRedisError()
@@ -121,12 +128,9 @@ func (l *link) eval(ctx context.Context, script *rueidis.Lua, keys, args []strin
 }
 
 // guarded makes a call. Its error is about the way, not what the server said.
+// Where all is well there is no need to bound the call: it ends with its
+// connection at the latest, which does not stay silent.
 func guarded[T any](ctx context.Context, l *link, call func(context.Context) (T, error), failed func(error) T) T {
-	if _, ok := ctx.Deadline(); !ok {
-		bounded, cancel := context.WithTimeout(ctx, l.timeout)
-		defer cancel()
-		ctx = bounded
-	}
 	defer l.underway.Add(-1)
 	if l.underway.Add(1) > crowdMax || l.wary() {
 		return watched(ctx, l, call, failed)
@@ -140,6 +144,11 @@ func watched[T any](ctx context.Context, l *link, call func(context.Context) (T,
 	if l.watched.Add(1) > watchedMax {
 		l.watched.Add(-1)
 		return failed(errCrowded)
+	}
+	if _, ok := ctx.Deadline(); !ok {
+		bounded, cancel := context.WithTimeout(ctx, l.timeout)
+		defer cancel()
+		ctx = bounded
 	}
 	done := make(chan T, 1)
 	go func() {

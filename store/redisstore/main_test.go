@@ -1,6 +1,7 @@
 package redisstore_test
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"testing"
@@ -13,9 +14,11 @@ import (
 // shared is the server of all tests that do it no harm.
 var shared = servers.SharedRedis{Options: servers.RedisOptions{AOF: "always"}}
 
+var sharedCluster servers.SharedCluster
+
 func TestMain(m *testing.M) {
 	code := m.Run()
-	if err := shared.Close(); err != nil {
+	if err := errors.Join(shared.Close(), sharedCluster.Close()); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		code = 1
 	}

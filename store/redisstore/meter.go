@@ -2,12 +2,11 @@ package redisstore
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
+	"math"
 	"math/bits"
-	"strconv"
 	"time"
-
-	"github.com/redis/rueidis"
 
 	"github.com/failwell/failwell/store/meter"
 )
@@ -26,25 +25,32 @@ func (s *Store) Take(ctx context.Context, t *meter.Taking) error {
 		t.Admitted = true
 		return nil
 	}
-	c := newCall(len(t.Demands), t.Owner)
-	now := time.Now()
-	for i := range t.Demands {
-		c.count(&t.Demands[i])
-	}
-	c.numbers(int64(c.rates), int64(c.counters), int64(t.Caller), micros(t.Lease), micros(t.Keep))
+	var some [handful]*meter.Demand
+	demands, rates := some[:0], 0
 	for i := range t.Demands {
 		if d := &t.Demands[i]; !d.Rule.Kind.Counts() {
-			c.rate(s, d, d.Cost)
+			demands = append(demands, d)
+			rates++
 		}
 	}
 	for i := range t.Demands {
 		if d := &t.Demands[i]; d.Rule.Kind.Counts() {
-			c.counter(s, d, d.Cost, now)
+			demands = append(demands, d)
 		}
 	}
-	answer, err := s.link.eval(ctx, s.take, c.keys, c.arguments(t.Hold)).ToArray()
+	c := s.newCall(t.Owner, demands, rates)
+	c.numbers(int64(rates), int64(len(demands)-rates), int64(t.Caller), micros(t.Lease), micros(t.Keep))
+	for i, d := range demands {
+		if i < rates {
+			c.rate(d, d.Cost)
+		} else {
+			c.counter(d, d.Cost)
+		}
+	}
+	keys, args := c.texts(t.Hold)
+	answer, err := s.link.eval(ctx, s.take, keys, args).ToString()
 	if err == nil {
-		err = read(t, answer, c.rates)
+		err = read(t, answer, rates)
 	}
 	if err != nil {
 		return s.link.failed(err)
@@ -59,94 +65,43 @@ func (s *Store) Settle(ctx context.Context, x *meter.Settlement) error {
 		return err
 	}
 	defer s.leave()
-	c := newCall(len(x.Changes), x.Owner)
-	now := time.Now()
+	var some [handful]*meter.Demand
+	var held [handful]int64
+	demands, kept, rates := some[:0], held[:0], 0
 	for i := range x.Changes {
-		if d := &x.Changes[i].Demand; d.Rule.Kind.Counts() || x.Hold == "" {
-			c.count(d)
+		// A hold is nothing to rates.
+		if h := &x.Changes[i]; !h.Rule.Kind.Counts() && x.Hold == "" {
+			demands, kept = append(demands, &h.Demand), append(kept, h.Kept)
+			rates++
 		}
 	}
-	if c.rates+c.counters == 0 {
-		return nil // a hold is nothing to rates
+	for i := range x.Changes {
+		if h := &x.Changes[i]; h.Rule.Kind.Counts() {
+			demands, kept = append(demands, &h.Demand), append(kept, h.Kept)
+		}
+	}
+	if len(demands) == 0 {
+		return nil
 	}
 	var left int64
 	if x.Left {
 		left = 1
 	}
-	c.numbers(int64(c.rates), int64(c.counters), left, micros(x.Once))
-	for i := range x.Changes {
-		if h := &x.Changes[i]; !h.Rule.Kind.Counts() && x.Hold == "" {
-			c.rate(s, &h.Demand, h.Kept-h.Cost)
+	c := s.newCall(x.Owner, demands, rates)
+	c.numbers(int64(rates), int64(len(demands)-rates), left, micros(x.Once))
+	for i, d := range demands {
+		if i < rates {
+			c.rate(d, kept[i]-d.Cost)
+		} else {
+			c.counter(d, kept[i]-d.Cost)
+			c.numbers(kept[i])
 		}
 	}
-	for i := range x.Changes {
-		if h := &x.Changes[i]; h.Rule.Kind.Counts() {
-			c.counter(s, &h.Demand, h.Kept-h.Cost, now)
-			c.numbers(h.Kept)
-		}
-	}
-	if err := s.link.eval(ctx, s.settle, c.keys, c.arguments(x.Hold)).Error(); err != nil {
+	keys, args := c.texts(x.Hold)
+	if err := s.link.eval(ctx, s.settle, keys, args).Error(); err != nil {
 		return s.link.failed(err)
 	}
 	return nil
-}
-
-// call is what a script is given: see lua/rates.lua.
-type call struct {
-	owner           string
-	rates, counters int
-	keys            []string
-	fields          []string
-	packed          []byte
-}
-
-func newCall(demands int, owner string) *call {
-	return &call{
-		owner: owner, keys: make([]string, 0, 1+2*demands), fields: make([]string, 2, 3+demands),
-		packed: make([]byte, 0, 8*(5+7*demands)),
-	}
-}
-
-func (c *call) count(d *meter.Demand) {
-	if d.Rule.Kind.Counts() {
-		c.counters++
-	} else {
-		c.rates++
-	}
-}
-
-// numbers appends little-endian doubles, which hold every number of a meter exactly.
-func (c *call) numbers(values ...int64) {
-	for _, v := range values {
-		c.packed = appendNumber(c.packed, v)
-	}
-}
-
-func (c *call) arguments(hold string) []string {
-	c.fields[0], c.fields[1] = rueidis.BinaryString(c.packed), hold
-	return c.fields
-}
-
-func (c *call) rate(s *Store, d *meter.Demand, units int64) {
-	if len(c.keys) == 0 {
-		c.keys = append(c.keys, s.layout.owned(c.owner, 'r', nil))
-		c.fields = append(c.fields, "")
-	}
-	c.fields = append(c.fields, string(appendName(make([]byte, 0, nameSize(d)), c.owner, d)))
-	p := paceOf(d.Rule)
-	c.numbers(int64(d.Rule.Kind), units, p.step, p.depth, p.span)
-}
-
-func (c *call) counter(s *Store, d *meter.Demand, units int64, now time.Time) {
-	c.keys = append(c.keys, s.layout.owned(c.owner, 'c', d), s.layout.owned(c.owner, 'h', d))
-	var from, to, day int64
-	if d.Rule.Kind == meter.Allowance {
-		from, to = period(d.Rule.Period, now)
-		if d.Rule.Period == meter.Day {
-			day = 1
-		}
-	}
-	c.numbers(int64(d.Rule.Kind), units, d.Rule.Limit, from, to, day)
 }
 
 // period is the one that this process thinks it is, so that the script has to
@@ -195,37 +150,38 @@ func micros(d time.Duration) int64 {
 var errAnswer = errors.New("an answer that no script of failwell gives")
 
 // read makes outcomes of the answer: whether it was admitted, when, and for each
-// limit two numbers, or three where it was not.
-func read(t *meter.Taking, answer []rueidis.RedisMessage, rates int) error {
-	if len(answer) < 2 {
-		return errAnswer
-	}
+// limit two numbers, or three where it was not; those of rates come first.
+func read(t *meter.Taking, answer string, rates int) error {
+	const size = 8
 	number := func(i int) int64 {
-		n, _ := answer[i].AsInt64() // no script of ours answers anything else
-		return n
+		var b [size]byte
+		copy(b[:], answer[i*size:])
+		return int64(math.Float64frombits(binary.LittleEndian.Uint64(b[:])))
+	}
+	if len(answer) < 2*size {
+		return errAnswer
 	}
 	each := 3
 	if t.Admitted = number(0) == 1; t.Admitted {
 		each = 2
 	}
-	if len(answer) != 2+each*len(t.Demands) {
+	if len(answer) != size*(2+each*len(t.Demands)) {
 		return errAnswer
 	}
 	now, rate, counter := number(1), 2, 2+each*rates
 	for i := range t.Demands {
-		at := &rate
-		if t.Demands[i].Rule.Kind.Counts() {
+		d, at := &t.Demands[i], &rate
+		if d.Rule.Kind.Counts() {
 			at = &counter
 		}
 		var third int64
 		if !t.Admitted {
 			third = number(*at + 2)
 		}
-		o := &t.Outcomes[i]
-		if t.Demands[i].Rule.Kind.Counts() {
-			*o = counterOutcome(&t.Demands[i], now, number(*at), number(*at+1), third == 1)
+		if d.Rule.Kind.Counts() {
+			t.Outcomes[i] = counterOutcome(d, now, number(*at), number(*at+1), third == 1)
 		} else {
-			*o = rateOutcome(t.Demands[i].Rule, now, number(*at), number(*at+1), third)
+			t.Outcomes[i] = rateOutcome(d.Rule, now, number(*at), number(*at+1), third)
 		}
 		*at += each
 	}
@@ -263,37 +219,4 @@ func counterOutcome(d *meter.Demand, now, room, ends int64, refused bool) meter.
 		o.RetryAfter = time.Duration(ends-now) * time.Microsecond
 	}
 	return o
-}
-
-// owned is the name of a key that belongs to an owner's limits: all of them have
-// one hash tag. Lengths keep names apart that run together.
-func (l *layout) owned(owner string, sort byte, d *meter.Demand) string {
-	b := make([]byte, 0, len(l.prefix)+len(owner)+16+nameSize(d))
-	b = strconv.AppendInt(append(b, l.prefix...), int64(len(owner)), 10)
-	b = append(append(append(append(b, "{m:"...), owner...), '}'), sort)
-	if d != nil {
-		b = appendName(b, owner, d)
-	}
-	return string(b)
-}
-
-func nameSize(d *meter.Demand) int {
-	if d == nil {
-		return 0
-	}
-	return 16 + len(d.Limit) + len(d.Subject) + len(d.Operation)
-}
-
-// appendName appends the name of a limit among those of its owner.
-func appendName(b []byte, owner string, d *meter.Demand) []byte {
-	b = append(b, '0'+byte(d.Rule.Kind))
-	b = append(strconv.AppendInt(b, int64(len(d.Limit)), 10), '.')
-	subject := d.Subject
-	if subject == owner {
-		subject = ""
-		b = append(b, '=')
-	} else {
-		b = strconv.AppendInt(b, int64(len(subject)), 10)
-	}
-	return append(append(append(append(b, ':'), d.Limit...), subject...), d.Operation...)
 }

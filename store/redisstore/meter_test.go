@@ -3,7 +3,6 @@ package redisstore_test
 import (
 	"testing"
 
-	"github.com/failwell/failwell/internal/servers"
 	"github.com/failwell/failwell/store/meter/metertest"
 	"github.com/failwell/failwell/store/redisstore"
 )
@@ -18,7 +17,7 @@ func TestMeterConformance(t *testing.T) {
 
 func TestMeterConformanceCluster(t *testing.T) {
 	t.Parallel()
-	c := servers.Cluster(t, 3, servers.RedisOptions{})
+	c := sharedCluster.Get(t)
 	metertest.Run(t, func(t *testing.T) metertest.Keeper {
 		return metertest.Keeper{Meter: open(t, namespace(c.URL()), redisstore.Options{})}
 	})

@@ -66,7 +66,7 @@ func TestNews(t *testing.T) {
 
 func TestNewsInACluster(t *testing.T) {
 	t.Parallel()
-	url := namespace(servers.Cluster(t, 3, servers.RedisOptions{}).URL())
+	url := namespace(sharedCluster.Get(t).URL())
 	testNews(t, open(t, url, redisstore.Options{}), open(t, url, redisstore.Options{}))
 }
 

@@ -11,8 +11,8 @@ type Options struct {
 	// TLS is Optional: nil means the system's certificate authorities and the
 	// host's name. It is used for rediss: only.
 	TLS *tls.Config
-	// Timeout is Optional: how long a call may take whose context has no deadline,
-	// and Open in any case; 0 means 5 s.
+	// Timeout is Optional: how long Open may take, and a call whose context has no
+	// deadline while the server does not answer; 0 means 5 s.
 	Timeout time.Duration
 	// Logger is Optional: nil discards. It hears what concerns no single call.
 	Logger *slog.Logger

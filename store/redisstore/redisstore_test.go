@@ -45,7 +45,7 @@ func TestConformance(t *testing.T) {
 
 func TestConformanceCluster(t *testing.T) {
 	t.Parallel()
-	c := servers.Cluster(t, 3, servers.RedisOptions{})
+	c := sharedCluster.Get(t)
 	storetest.Run(t, func(t *testing.T, clock func() time.Time) store.Store {
 		return open(t, namespace(c.URL()), redisstore.Options{Clock: clock})
 	})

@@ -75,6 +75,6 @@ if counters == 0 then
         if some[i] ~= '' and #some[i + 1] <= 16 and unpack_numbers('<d', some[i + 1]) <= now then call('HDEL', KEYS[1], some[i]) end
       end
     end
-    return out
+    return pack_numbers('<' .. string.rep('d', 2 * rates + 2), unpack(out))
   end
 end

@@ -205,4 +205,4 @@ for i = 1, counters do
   if not admitted then out[#out + 1] = c.refused and 1 or 0 end
   if c.dirty then save(c) end
 end
-return out
+return pack_numbers('<' .. string.rep('d', #out), unpack(out))
