@@ -78,7 +78,7 @@ func (p *proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		}
 	}()
 	x.reverse.ServeHTTP(w, r)
-	if x.cut != nil {
+	if x.cut != nil && x.broken == nil { // a stream is ended with an error below
 		panic(http.ErrAbortHandler) // outside of a server, ReverseProxy takes it for complete
 	}
 	if x.broken != nil {
