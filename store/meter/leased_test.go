@@ -300,6 +300,48 @@ func TestLeasedHolds(t *testing.T) {
 			t.Fatalf("%+v", x.Outcomes)
 		}
 	}
+	x.Demands[0].Cost = 0
+	if take(t, behind, x); x.Outcomes[0].Remaining != 990 {
+		t.Fatalf("behind: %+v", x.Outcomes)
+	}
+}
+
+// gated has every Take wait, and tells what it asks for.
+type gated struct {
+	Meter
+
+	costs chan int64
+	open  chan struct{}
+}
+
+func (g *gated) Take(ctx context.Context, t *Taking) error {
+	g.costs <- t.Demands[0].Cost
+	<-g.open
+	return g.Meter.Take(ctx, t)
+}
+
+// TestLeasedOnce: while somebody asks for a lease, others ask for what they need.
+func TestLeasedOnce(t *testing.T) {
+	t.Parallel()
+	behind := &gated{Meter: &Local{}, costs: make(chan int64), open: make(chan struct{})}
+	l := &Leased{Behind: behind, Idle: time.Hour}
+	closeLeased(t, l)
+	rule := &Rule{Limit: 1000, Per: time.Hour}
+	var wg sync.WaitGroup
+	sum := int64(0)
+	for range 8 {
+		wg.Go(func() {
+			if !take(t, l, one(rule, 1)) {
+				t.Error("refused")
+			}
+		})
+		sum += <-behind.costs
+	}
+	close(behind.open)
+	wg.Wait()
+	if sum != 50+7 {
+		t.Errorf("8 calls asked for %d units, want a lease of 50 and 7", sum)
+	}
 }
 
 // TestLeasedForgetsAWindow: what was taken ahead in a window is not given out in
@@ -336,5 +378,26 @@ func BenchmarkLeased(b *testing.B) {
 	}
 	if err := l.Close(b.Context()); err != nil {
 		b.Fatal(err)
+	}
+}
+
+// TestLeasedGivesBackWhatIsLeft: units that time has freed behind meanwhile are
+// not there twice.
+func TestLeasedGivesBackWhatIsLeft(t *testing.T) {
+	t.Parallel()
+	clock := newFakeClock()
+	behind := &Local{Clock: clock.Now}
+	l := &Leased{Behind: behind, Clock: clock.Now, Idle: time.Hour, Parts: 10}
+	rule := &Rule{Limit: 100, Per: 100 * time.Second}
+	take(t, l, one(rule, 1)) // and 9 ahead
+	clock.Advance(8 * time.Second)
+	for take(t, behind, one(rule, 1)) {
+	}
+	if err := l.Close(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	x := one(rule, 0)
+	if take(t, behind, x); x.Outcomes[0].Remaining != 2 {
+		t.Errorf("%d units came back of 10 that 8 seconds have passed over", x.Outcomes[0].Remaining)
 	}
 }

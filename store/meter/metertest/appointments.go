@@ -186,3 +186,44 @@ func testWholeSeconds(f *fixture) {
 		}
 	})
 }
+
+// testLate: Retry-After is rounded up, so for a second after an appointment the
+// unit is promised to nobody else; then it is.
+func testLate(f *fixture) {
+	for _, late := range []time.Duration{900 * time.Millisecond, time.Second} {
+		c := f.calls(f, &meter.Rule{Limit: 10, Per: 100 * time.Second, Burst: 2})
+		c.fill()
+		a, b := c.like(1, ""), c.like(2, "")
+		a.refused(1)
+		f.Clock.Advance(a.wait() + late)
+		b.refused(2)
+		want := 20*time.Second - late // a is waited for, and b comes after it
+		if late >= time.Second {
+			want -= 10 * time.Second
+		}
+		if b.wait() != want {
+			f.Fatalf("%v after an appointment that nobody kept yet: to wait %v, want %v", late, b.wait(), want)
+		}
+		if late < time.Second {
+			a.admitted(1)
+		}
+		f.Clock.Advance(b.wait())
+		b.admitted(2)
+	}
+}
+
+// testSpread: all of a window is free at its start, but a crowd does not come at
+// its start.
+func testSpread(f *fixture) {
+	c := f.calls(f, &meter.Rule{Kind: meter.Window, Limit: 60, Per: time.Minute})
+	c.fill()
+	f.Clock.Advance(30 * time.Second)
+	visits := f.crowd(f, c, 60, func() int64 { return 1 })
+	if len(visits) != 60 {
+		f.Fatalf("%d of 60 have an appointment", len(visits))
+	}
+	if first, last := visits[0].at, visits[59].at; last.Sub(first) < 15*time.Second {
+		f.Fatalf("all come between %v and %v, with 30 s to spread them over", first, last)
+	}
+	f.keep(f, visits)
+}

@@ -66,6 +66,8 @@ func Run(t *testing.T, open Open) {
 		{"appointments over several limits", true, testJointAppointments},
 		{"appointments are kept by who comes early", true, testEarlyCallers},
 		{"appointments in whole seconds", true, testWholeSeconds},
+		{"who obeys and comes late is waited for", true, testLate},
+		{"a crowd is spread over the next window", true, testSpread},
 		{"exactly as many as there is room for", false, testExact},
 		{"exactly as many under holds", false, testExactHolds},
 		{"names do not mix", false, testNames},
