@@ -109,6 +109,12 @@ func loadOperations(file string) ([]*contract.Operation, error) {
 // start runs a gateway under a contract with an upstream.
 func start(t *testing.T, s gateway.Settings) *running {
 	t.Helper()
+	return startAt(t, s, &store.Memory{})
+}
+
+// startAt runs a gateway on a store, which it closes in the end.
+func startAt(t *testing.T, s gateway.Settings, on store.Store) *running {
+	t.Helper()
 	if s.Contract == "" {
 		s.Contract = open
 	}
@@ -116,7 +122,7 @@ func start(t *testing.T, s gateway.Settings) *running {
 	if s.Admin == "" {
 		s.Admin = "off"
 	}
-	g := &running{t: t, settings: s, logs: &syncBuffer{}, store: &store.Memory{}}
+	g := &running{t: t, settings: s, logs: &syncBuffer{}, store: on}
 	logger := slog.New(slog.NewTextHandler(g.logs, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	var err error
 	g.Gateway, err = gateway.New(gateway.Config{Settings: s, LoadContract: load, LoadOperations: loadOperations, Store: g.store, Logger: logger})
