@@ -2,10 +2,8 @@ package admission
 
 import (
 	"context"
-	"time"
 
 	"github.com/failwell/failwell/contract/condition"
-	"github.com/failwell/failwell/store/meter"
 )
 
 // authenticate finds the key. On failure it says no more than arithmetic on
@@ -51,11 +49,10 @@ func (d *deciding) failed(of condition.Condition) bool {
 	if d.call.Source == "" || rate.Limit <= 0 {
 		return d.refuse(of)
 	}
-	x := d.state.failures.charge(d.call.Source, ruleOf(rate), d.now)
-	if x.wait == 0 && !x.never {
+	o := d.state.failures.charge(d.call.Source, &d.throttle.rule, d.state.time.micros(d.now))
+	if !o.Refused {
 		return d.refuse(of)
 	}
-	o := meter.Outcome{Remaining: x.remaining, Reset: d.state.time.instant(x.reset), Refused: true, RetryAfter: time.Duration(x.wait), Never: x.never}
 	d.v.Limit = stateOf(&d.throttle, &o, false)
 	d.v.Limits = append(d.v.limits[:0], d.v.Limit)
 	return d.refused(&d.throttle, 1, &o)

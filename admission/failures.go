@@ -4,6 +4,8 @@ import (
 	"hash/maphash"
 	"net/netip"
 	"sync/atomic"
+
+	"github.com/failwell/failwell/store/meter"
 )
 
 // failures throttles failing authentication per source, in memory that does not
@@ -21,25 +23,25 @@ const failureCells = 1 << 15
 
 // charge counts a failing attempt. It reports the outcome of the row with more
 // room; the attempt is throttled if that is refused.
-func (f *failures) charge(source string, r rule, now int64) decision {
+func (f *failures) charge(source string, r *meter.Rule, at meter.Instant) meter.Outcome {
 	h := maphash.String(f.seed, block(source))
-	var best decision
+	var best meter.Outcome
 	for i := range f.rows {
 		spot := &f.rows[i][h>>(32*i)%failureCells]
-		d := chargeCell(spot, r, now)
-		if i == 0 || d.remaining > best.remaining || d.wait < best.wait {
-			best = d
+		o := chargeCell(spot, r, at)
+		if i == 0 || o.Remaining > best.Remaining || o.RetryAfter < best.RetryAfter {
+			best = o
 		}
 	}
 	return best
 }
 
-func chargeCell(spot *atomic.Int64, r rule, now int64) decision {
+func chargeCell(spot *atomic.Int64, r *meter.Rule, at meter.Instant) meter.Outcome {
 	for {
 		held := spot.Load()
-		next, d := r.take(cell{full: held}, now, 1)
-		if d.wait > 0 || d.never || spot.CompareAndSwap(held, next.full) {
-			return d
+		next, o := r.Spend(meter.Micros(held), 1, at)
+		if o.Refused || spot.CompareAndSwap(held, int64(next)) {
+			return o
 		}
 	}
 }

@@ -3,6 +3,8 @@ package admission
 import (
 	"sync/atomic"
 	"time"
+
+	"github.com/failwell/failwell/store/meter"
 )
 
 // timeline turns instants into nanoseconds since its start and back. It goes by
@@ -34,4 +36,9 @@ func (t *timeline) at(now time.Time) int64 {
 
 func (t *timeline) instant(ns int64) time.Time {
 	return time.Unix(0, t.wall.Load()+ns).UTC()
+}
+
+// micros is an instant as limits know it.
+func (t *timeline) micros(ns int64) meter.Instant {
+	return meter.Instant{Now: meter.Micros(ns / 1000), Past: time.Duration(ns % 1000), Shift: meter.Micros(t.wall.Load() / 1000)}
 }
