@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"math/bits"
-	"strings"
 	"time"
 
 	"github.com/failwell/failwell/store"
@@ -72,7 +71,7 @@ func (w *walk) head() (*store.Record, error) {
 			continue
 		}
 		for i := range page {
-			if !strings.HasPrefix(page[i].Key, ownRecords) {
+			if !w.k.passed(page[i].Key) {
 				w.page = append(w.page, page[i])
 			}
 		}

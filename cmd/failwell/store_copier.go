@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/failwell/failwell/store"
@@ -35,6 +34,9 @@ type copier struct {
 	again         int64 // differed and were written again
 	kept          int64 // differ, and stay the target's
 	both          tally // of what is equal on both sides
+
+	counters int64 // of limits, carried beside records
+	counts   map[counterName]struct{}
 }
 
 func (k *copier) run(ctx context.Context, resume, merge bool) error {
@@ -63,11 +65,15 @@ func (k *copier) run(ctx context.Context, resume, merge bool) error {
 		return err
 	}
 	if differ > 0 {
-		return hinted(fmt.Errorf("the source is being written to: %s differ after a second round", count64(differ, "record")),
-			"stop the gateways that use it, then run the same command with --resume")
+		return hinted(fmt.Errorf("the source is being written to: %s differ after a second round", count64(differ, "record")), stopWriters)
+	}
+	if err := k.carry(ctx); err != nil {
+		return err
 	}
 	return k.finish(ctx)
 }
+
+const stopWriters = "stop the gateways that use it, then run the same command with --resume"
 
 // copy writes what the target lacks from the mark on.
 func (k *copier) copy(ctx context.Context) error {
@@ -110,7 +116,7 @@ func (k *copier) copy(ctx context.Context) error {
 func (k *copier) moved(page []store.Record) []store.Record {
 	kept := page[:0]
 	for i := range page {
-		if strings.HasPrefix(page[i].Key, ownRecords) {
+		if k.passed(page[i].Key) {
 			continue
 		}
 		if !page[i].Expires.IsZero() {

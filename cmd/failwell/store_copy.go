@@ -27,18 +27,21 @@ between are noticed; --resume takes them over. Until then gateways refuse to sta
 }
 
 type storeCopyJSON struct {
-	From     string   `json:"from"`
-	To       string   `json:"to"`
-	Verified bool     `json:"verified"`
-	Error    string   `json:"error,omitempty"`
-	Copied   int64    `json:"copied"`
-	Bytes    int64    `json:"bytes"`
-	Present  int64    `json:"present"`
-	Expired  int64    `json:"expired"`
-	Again    int64    `json:"changed"`
-	Kept     int64    `json:"kept"`
-	Records  int64    `json:"records"`
-	Digest   string   `json:"digest,omitempty"`
+	From     string `json:"from"`
+	To       string `json:"to"`
+	Verified bool   `json:"verified"`
+	Error    string `json:"error,omitempty"`
+	Copied   int64  `json:"copied"`
+	Bytes    int64  `json:"bytes"`
+	Present  int64  `json:"present"`
+	Expired  int64  `json:"expired"`
+	Again    int64  `json:"changed"`
+	Kept     int64  `json:"kept"`
+	Records  int64  `json:"records"`
+	Digest   string `json:"digest,omitempty"`
+	// Counters of limits that were carried over beside the records; where both
+	// stores count in records they are among those.
+	Counters int64    `json:"counters"`
 	Shift    float64  `json:"shift_ms,omitempty"`
 	Left     []string `json:"not_copied"`
 	Seconds  float64  `json:"seconds"`
@@ -78,12 +81,20 @@ func (x *storeCopyCmd) Run(ctx context.Context, c *console) (err error) {
 	report := storeCopyJSON{
 		From: k.fromName, To: storeName(to), Verified: err == nil, Copied: k.copied, Bytes: k.bytes, Present: k.present, Expired: k.expired,
 		Again: k.again, Kept: k.kept, Records: k.both.count, Digest: k.both.String(), Shift: millis(k.mark.shift()),
-		Left: []string{leftVersions}, Seconds: time.Since(began).Seconds(),
+		Counters: k.counters, Left: k.left(), Seconds: time.Since(began).Seconds(),
 	}
 	if err != nil {
 		report.Error, report.Digest = hushed(hushed(err, from), to).Error(), ""
 	}
 	return errors.Join(err, x.show(c, report))
+}
+
+// left is what a copy does not hold.
+func (k *copier) left() []string {
+	if k.apart() || !store.Shared(k.from) {
+		return []string{leftVersions, leftRates}
+	}
+	return []string{leftVersions}
 }
 
 const leftVersions = "versions, which are each store's own"
@@ -107,6 +118,9 @@ func (x *storeCopyCmd) show(c *console, r storeCopyJSON) error {
 	row("expired", r.Expired, " expired before they could be compared")
 	if r.Shift != 0 {
 		rows = append(rows, [2]string{"clocks", fmt.Sprintf("the target's is %+.0f ms off the source's; instants of expiry were moved as much", r.Shift)})
+	}
+	if r.Counters > 0 {
+		rows = append(rows, [2]string{"limits", count64(r.Counters, "counter") + " of quotas, balances and storage carried over, the same on both sides"})
 	}
 	if r.Verified {
 		rows = append(rows, [2]string{"verified", fmt.Sprintf("%s read back, digest %.32s on both sides", count64(r.Records, "record"), r.Digest)})

@@ -195,8 +195,8 @@ func change(t *testing.T, s store.Store, n int) {
 	if _, err := s.Swap(ctx, fmt.Sprint("a/new/", n), 0, []byte("new"), time.Hour); err != nil {
 		t.Error(err)
 	}
-	page, err := s.Scan(ctx, "k/", "", 2)
-	if err != nil || len(page) != 2 {
+	page, err := s.Scan(ctx, "k/", "", 3)
+	if err != nil || len(page) != 3 {
 		t.Error(page, err)
 		return
 	}
@@ -204,6 +204,9 @@ func change(t *testing.T, s store.Store, n int) {
 		t.Error(err)
 	}
 	if err := s.Delete(ctx, page[1].Key, page[1].Version); err != nil {
+		t.Error(err)
+	}
+	if _, err := s.Swap(ctx, page[2].Key, page[2].Version, page[2].Value, time.Duration(n)*time.Hour); err != nil {
 		t.Error(err)
 	}
 }
@@ -218,8 +221,8 @@ func TestCopyNoticesAChangingSource(t *testing.T) {
 		}
 	}}
 	k := newCopier(from, to)
-	if err := k.run(t.Context(), false, false); err != nil || k.again != 3 {
-		t.Errorf("%d written again, want 3; error %v", k.again, err)
+	if err := k.run(t.Context(), false, false); err != nil || k.again != 4 {
+		t.Errorf("%d written again, want 4; error %v", k.again, err)
 	}
 	sameContents(t, held, to)
 }
@@ -348,5 +351,24 @@ func TestProgressLines(t *testing.T) {
 		"verifying: 5000 of 20000 records, 10 bytes, 500 records/s\n"
 	if out.String() != want {
 		t.Errorf("got\n%swant\n%s", &out, want)
+	}
+}
+
+// Two clocks never agree to the millisecond, so what is about to expire may be
+// there on one side only.
+func TestAlmostExpiredIsNoDifference(t *testing.T) {
+	t.Parallel()
+	now := time.Now()
+	k := newCopier(&store.Memory{}, &store.Memory{Clock: func() time.Time { return now }})
+	for left, want := range map[time.Duration]bool{time.Second: true, -time.Second: true, time.Hour: false, 0: false} {
+		r := &store.Record{Key: "k"}
+		if left != 0 {
+			r.Expires = now.Add(left)
+		}
+		for _, sides := range [][2]*store.Record{{r, nil}, {nil, r}} {
+			if got, err := k.expiring(t.Context(), sides[0], sides[1]); err != nil || got != want {
+				t.Errorf("with %v left: %v, error %v; want %v", left, got, err, want)
+			}
+		}
 	}
 }

@@ -94,7 +94,11 @@ func isEmpty(ctx context.Context, s store.Store) (bool, error) {
 			return false, nil
 		}
 	}
-	return true, nil
+	counted, err := hasCounters(ctx, s)
+	if err != nil {
+		return false, fmt.Errorf("looking at the target: %w", err)
+	}
+	return !counted, nil
 }
 
 // clockShift is how far the target's clock is ahead of the source's, if that can

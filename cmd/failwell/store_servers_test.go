@@ -4,13 +4,17 @@ package main
 
 import (
 	"encoding/json"
+	"fmt"
 	"log/slog"
 	"maps"
 	"strings"
 	"testing"
+	"time"
 
+	"github.com/failwell/failwell/admission"
 	"github.com/failwell/failwell/internal/servers"
 	"github.com/failwell/failwell/store"
+	"github.com/failwell/failwell/store/meter"
 )
 
 // openURL opens a store that ends with the test.
@@ -55,6 +59,85 @@ func TestCopyAmongAllStores(t *testing.T) {
 	}
 	if got := contents(t, from); !maps.Equal(got, want) {
 		t.Errorf("%d records came back, not the %d that set out", len(got), len(want))
+	}
+}
+
+// meterOf decides as a gateway on the store would.
+func meterOf(s store.Store) meter.Meter {
+	if m, ok := s.(meter.Meter); ok {
+		return m
+	}
+	return &admission.Ledger{Store: s}
+}
+
+// payer has characters that stand for something in keys of Redis.
+const payer = "a{c}me%2:5"
+
+// demand asks for units of a counter; 0 tells what remains.
+func demand(t *testing.T, m meter.Meter, kind meter.Kind, hold string, cost int64) int64 {
+	t.Helper()
+	x := meter.Taking{
+		Owner: payer, Hold: hold, Lease: time.Hour, Keep: time.Hour, Outcomes: make([]meter.Outcome, 1),
+		Demands: []meter.Demand{{Limit: fmt.Sprint("limit ", kind), Subject: payer, Rule: &meter.Rule{Kind: kind, Limit: 1000}, Cost: cost}},
+	}
+	if err := m.Take(t.Context(), &x); err != nil || !x.Admitted {
+		t.Fatalf("kind %d, cost %d: admitted %v, error %v", kind, cost, x.Admitted, err)
+	}
+	return x.Outcomes[0].Remaining
+}
+
+// Redis counts limits in structures of its own, the others in records. What is
+// paid, used and held goes along either way, and nothing is charged twice.
+func TestCopyCarriesLimits(t *testing.T) {
+	t.Parallel()
+	redis := servers.Redis(t, servers.RedisOptions{}).URL()
+	postgres := servers.Postgres(t, servers.PostgresOptions{NoSync: true})
+	from := openURL(t, "memory:")
+	m := meterOf(from)
+	credit := meter.Change{Demand: meter.Demand{Limit: fmt.Sprint("limit ", meter.Balance), Subject: payer, Cost: 700, Rule: &meter.Rule{Kind: meter.Balance}}}
+	if err := m.Settle(t.Context(), &meter.Settlement{Owner: payer, Changes: []meter.Change{credit}}); err != nil {
+		t.Fatal(err)
+	}
+	kinds := []meter.Kind{meter.Allowance, meter.Balance, meter.Capacity}
+	want := map[meter.Kind]int64{}
+	for _, kind := range kinds {
+		demand(t, m, kind, "", 100)
+		demand(t, m, kind, "call 1", 30)
+		want[kind] = demand(t, m, kind, "", 0)
+	}
+	fillStore(t, from, 50)
+	for _, url := range []string{redis + "?prefix=one:", postgres.URL("schema", "one"), redis + "?prefix=two:", redis + "?prefix=three:", "pebble:" + t.TempDir()} {
+		to := openURL(t, url)
+		k := newCopier(from, to)
+		if err := k.run(t.Context(), false, false); err != nil || k.counters != 3 || k.both.count != 50 {
+			t.Fatalf("to %s: %d counters, %d records, error %v", url, k.counters, k.both.count, err)
+		}
+		m := meterOf(to)
+		for _, kind := range kinds {
+			if got := demand(t, m, kind, "", 0); got != want[kind] {
+				t.Errorf("to %s: %d remain of kind %d, want %d", url, got, kind, want[kind])
+			}
+			if got := demand(t, m, kind, "call 1", 30); got != want[kind] {
+				t.Errorf("to %s: %d remain of kind %d after a repetition, want %d", url, got, kind, want[kind])
+			}
+		}
+		from = to
+	}
+	// A target's own counters stay.
+	other := openURL(t, redis+"?prefix=four:")
+	demand(t, meterOf(other), meter.Allowance, "", 999)
+	if err := newCopier(from, other).run(t.Context(), false, false); err == nil {
+		t.Error("a target with limits was taken for empty")
+	}
+	k := newCopier(from, other)
+	if err := k.run(t.Context(), false, true); err != nil || k.counters != 2 {
+		t.Errorf("merged %d counters, error %v", k.counters, err)
+	}
+	if got := demand(t, meterOf(other), meter.Allowance, "", 0); got != 1 {
+		t.Errorf("the target's own allowance has %d left, want 1", got)
+	}
+	if got := demand(t, meterOf(other), meter.Balance, "", 0); got != want[meter.Balance] {
+		t.Errorf("a balance of %d was merged, want %d", got, want[meter.Balance])
 	}
 }
 
