@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"time"
 
@@ -18,6 +19,7 @@ type life struct {
 	world   *stand.World
 	keys    map[string]string
 	handler http.Handler
+	outside http.Handler
 	end     func()
 }
 
@@ -47,7 +49,14 @@ func (s *Sandbox) begin(ctx context.Context) (*life, error) {
 		return nil, err
 	}
 	l := &life{world: w}
-	if l.keys, err = w.SeedKeys(ctx, func(ctx context.Context) error {
+	if l.keys, err = w.SeedKeys(ctx, func(ctx context.Context, keys map[string]string) error {
+		if own, ok := api.(stand.KeySeeder); ok {
+			more, err := own.SeedKeys(ctx)
+			if err != nil {
+				return err //nolint:wrapcheck // the API says which key
+			}
+			maps.Copy(keys, more)
+		}
 		if err := api.Seed(ctx); err != nil {
 			return err //nolint:wrapcheck // the API says what it could not make
 		}
@@ -57,6 +66,10 @@ func (s *Sandbox) begin(ctx context.Context) (*life, error) {
 	}
 	if l.handler, err = s.routes(w, api.Handlers()); err != nil {
 		return nil, err
+	}
+	l.outside = http.NotFoundHandler()
+	if o, ok := api.(stand.Outsider); ok {
+		l.outside = o.Outside()
 	}
 	running, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	over := w.Due.Start(running, api.Tasks())

@@ -27,6 +27,7 @@ import (
 	"github.com/failwell/failwell/sandbox/fault"
 	"github.com/failwell/failwell/sandbox/heppu"
 	"github.com/failwell/failwell/sandbox/hume"
+	"github.com/failwell/failwell/sandbox/jobs"
 	"github.com/failwell/failwell/sandbox/stand"
 	"github.com/failwell/failwell/store"
 )
@@ -64,7 +65,7 @@ const AccountHeader = stand.AccountHeader
 
 // apis are the stand-ins there are.
 func apis() map[string]func(*stand.World) (stand.API, error) {
-	return map[string]func(*stand.World) (stand.API, error){"heppu": heppu.New, "hume": hume.New}
+	return map[string]func(*stand.World) (stand.API, error){"heppu": heppu.New, "hume": hume.New, "jobs": jobs.New}
 }
 
 // Names lists the APIs that have a stand-in.
@@ -222,6 +223,9 @@ func (s *Sandbox) Handler() http.Handler {
 		switch {
 		case r.URL.Path == "/_sandbox" || strings.HasPrefix(r.URL.Path, "/_sandbox/"):
 			s.control.ServeHTTP(w, r)
+			return
+		case strings.HasPrefix(r.URL.Path, stand.OutsidePath):
+			s.live.Load().outside.ServeHTTP(w, r)
 			return
 		case s.base != "" && r.URL.Path != s.base && !strings.HasPrefix(r.URL.Path, s.base+"/"):
 			r.URL.Path = s.base + r.URL.Path

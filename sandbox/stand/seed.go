@@ -13,10 +13,10 @@ import (
 )
 
 // SeedKeys makes a key for every state that a key and its account can be in, by
-// the state's name, and then calls more for what else there is at first. The
+// the state's name, and then calls more, which may add keys, for what else there is at first. The
 // keys are kept as they are, so that they stay the same over restarts: these
 // are no secrets. A second call on the same store returns them again.
-func (w *World) SeedKeys(ctx context.Context, more func(context.Context) error) (map[string]string, error) {
+func (w *World) SeedKeys(ctx context.Context, more func(ctx context.Context, keys map[string]string) error) (map[string]string, error) {
 	kept := Collection[map[string]string]{w.Store, w.Prefix()}
 	keys, _, err := kept.Get(ctx, "keys")
 	if err == nil || !errors.Is(err, store.ErrAbsent) {
@@ -28,7 +28,7 @@ func (w *World) SeedKeys(ctx context.Context, more func(context.Context) error) 
 	if keys, err = w.makeKeys(ctx); err != nil {
 		return nil, err
 	}
-	if err := more(ctx); err != nil {
+	if err := more(ctx, keys); err != nil {
 		return nil, err
 	}
 	return keys, kept.Put(ctx, "keys", 0, keys)

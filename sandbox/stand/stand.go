@@ -48,6 +48,23 @@ type API interface {
 	Tasks() map[string]func(ctx context.Context, id string) error
 }
 
+// KeySeeder is an API that has keys of its own: for accounts whose state is no
+// state of a key, as one without funds.
+type KeySeeder interface {
+	// SeedKeys makes them, by name. It is called once per store, before Seed.
+	SeedKeys(ctx context.Context) (map[string]string, error)
+}
+
+// Outsider is an API that hands out addresses which are not in its contract,
+// as storage services do: whoever has one may use it, without a key.
+type Outsider interface {
+	// Outside serves what is below OutsidePath.
+	Outside() http.Handler
+}
+
+// OutsidePath is where addresses outside of a contract begin.
+const OutsidePath = "/_files/"
+
 // AccountHeader names the account of a call that was admitted elsewhere.
 const AccountHeader = "X-Failwell-Account"
 
@@ -67,3 +84,12 @@ func (*World) Account(r *http.Request) string {
 
 // Prefix is where the records of the stand-in begin.
 func (w *World) Prefix() string { return "sandbox/" + w.Contract.API + "/" }
+
+// Charge takes from a quota or a balance of the caller, where the stand-in keeps
+// limits itself.
+func (w *World) Charge(ctx context.Context, name string, amount int64) error {
+	if w.Guard.Admission == nil || amount <= 0 {
+		return nil
+	}
+	return failwell.Charge(ctx, name, amount) //nolint:wrapcheck // an error of the contract
+}
