@@ -26,7 +26,7 @@ func promise(t *testing.T, s *redisstore.Store, name string) store.Promise {
 
 func TestCheckOfAGoodServer(t *testing.T) {
 	t.Parallel()
-	s := open(t, shared.Get(t).URL(), redisstore.Options{})
+	s := open(t, servers.Redis(t, servers.RedisOptions{AOF: "always"}).URL(), redisstore.Options{})
 	promises, err := s.Check(t.Context())
 	if err != nil || len(promises) != 7 {
 		t.Fatal(promises, err)

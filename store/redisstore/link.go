@@ -18,10 +18,9 @@ const (
 	// wary is for how long calls are watched after one has failed: until all that
 	// was given up has left the queues of the connections.
 	wary = probeEvery + silenceMax + dialMax
-	// queueScale is the exponent of a connection's queue, and crowdMax how many
-	// calls may be under way before they are watched, safely fewer.
+	// queueScale is the exponent of how many calls a connection's queue takes. When
+	// half as many are under way they are watched.
 	queueScale = 12
-	crowdMax   = 2048
 	// watchedMax is how many calls may wait for a server that does not answer.
 	watchedMax = 8192
 )
@@ -36,6 +35,7 @@ type link struct {
 	hosts   string // for messages
 	timeout time.Duration
 	start   time.Time
+	crowd   int64 // how many calls may be under way unwatched
 
 	underway atomic.Int64
 	watched  atomic.Int64
@@ -114,7 +114,7 @@ func firstFailure(results []rueidis.RedisResult) error {
 // eval runs a script by its digest, and by its text where the server does not
 // know it: after a restart, a failover or a flush of its scripts.
 func (l *link) eval(ctx context.Context, script *rueidis.Lua, keys, args []string) rueidis.RedisResult {
-	if l.underway.Load() < crowdMax && !l.wary() { // as guarded does, without what closures cost
+	if l.underway.Load() < l.crowd && !l.wary() { // as guarded does, without what closures cost
 		l.underway.Add(1)
 		r := script.Exec(ctx, l.client, keys, args)
 		l.note(r.NonRedisError())
@@ -132,7 +132,7 @@ func (l *link) eval(ctx context.Context, script *rueidis.Lua, keys, args []strin
 // connection at the latest, which does not stay silent.
 func guarded[T any](ctx context.Context, l *link, call func(context.Context) (T, error), failed func(error) T) T {
 	defer l.underway.Add(-1)
-	if l.underway.Add(1) > crowdMax || l.wary() {
+	if l.underway.Add(1) > l.crowd || l.wary() {
 		return watched(ctx, l, call, failed)
 	}
 	r, err := call(ctx)

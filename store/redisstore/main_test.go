@@ -12,7 +12,7 @@ import (
 )
 
 // shared is the server of all tests that do it no harm.
-var shared = servers.SharedRedis{Options: servers.RedisOptions{AOF: "always"}}
+var shared servers.SharedRedis
 
 var sharedCluster servers.SharedCluster
 

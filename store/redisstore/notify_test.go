@@ -92,23 +92,29 @@ func TestNewsWhileCalling(t *testing.T) {
 	t.Parallel()
 	s := open(t, namespace(shared.Get(t).URL()), redisstore.Options{})
 	swap(t, s, "k", 0, "v", 0)
-	connected, done := make(chan struct{}), make(chan error, 200)
+	heard, done := make(chan string, 1), make(chan error, 200)
 	err := s.Subscribe(t.Context(), "keys", func(string) {
-		_, err := s.Get(t.Context(), "k")
+		_, err := s.Scan(t.Context(), "k", "", 1) // asks on every connection
 		done <- err
-	}, func() { close(connected) })
+	}, func() { heard <- "lost" })
 	if err != nil {
 		t.Fatal(err)
 	}
-	<-connected
+	next(t, heard, "lost")
 	for range cap(done) {
 		if err := s.Notify(t.Context(), "keys", "x"); err != nil {
 			t.Fatal(err)
 		}
 	}
+	late := time.After(20 * time.Second)
 	for range cap(done) {
-		if err := <-done; err != nil {
-			t.Fatal(err)
+		select {
+		case err := <-done:
+			if err != nil {
+				t.Fatal(err)
+			}
+		case <-late:
+			t.Fatal("who hears the news cannot call the store")
 		}
 	}
 }

@@ -35,6 +35,10 @@ const bufferBytes = 64 << 10
 // key and is "failwell:" if the URL has none. The error is of type *Error, or the
 // context's.
 func Open(ctx context.Context, url string, opts Options) (*Store, error) {
+	return open(ctx, url, opts, queueScale)
+}
+
+func open(ctx context.Context, url string, opts Options, scale int) (*Store, error) {
 	opts = opts.withDefaults()
 	a, err := parseAddress(url)
 	if err != nil {
@@ -42,7 +46,7 @@ func Open(ctx context.Context, url string, opts Options) (*Store, error) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, opts.Timeout)
 	defer cancel()
-	client, err := connect(ctx, &a, opts)
+	client, err := connect(ctx, &a, opts, scale)
 	if err != nil {
 		if ctx.Err() != nil {
 			return nil, &Error{
@@ -57,6 +61,7 @@ func Open(ctx context.Context, url string, opts Options) (*Store, error) {
 	}
 	s := &Store{layout: newLayout(a.prefix), opts: opts, take: takeScript, settle: settleScript}
 	s.link.client, s.link.hosts, s.link.timeout, s.link.start = client, a.where(), opts.Timeout, time.Now()
+	s.link.crowd = 1 << (scale - 1)
 	s.ended = make(chan struct{})
 	s.sweeps.bucket = rand.IntN(bucketCount) //nolint:gosec // so that gateways do not sweep in step
 	if err := s.greet(ctx, a.cluster); err != nil {
@@ -67,14 +72,14 @@ func Open(ctx context.Context, url string, opts Options) (*Store, error) {
 
 // connect makes the client. Making it looks at no context, so it is left behind
 // when ours is over.
-func connect(ctx context.Context, a *address, opts Options) (rueidis.Client, error) { //nolint:ireturn // the client has no other type
+func connect(ctx context.Context, a *address, opts Options, scale int) (rueidis.Client, error) { //nolint:ireturn // the client has no other type
 	option := rueidis.ClientOption{
 		InitAddress: a.hosts, Username: a.username, Password: a.password, SelectDB: a.db, ClientName: "failwell",
 		ForceSingleClient: !a.cluster,
 		// The client's own repetitions would outlive the caller's patience, and
 		// there is nothing to cache.
 		DisableCache: true, DisableRetry: true,
-		AlwaysPipelining: true, RingScaleEachConn: queueScale, ReadBufferEachConn: bufferBytes, WriteBufferEachConn: bufferBytes,
+		AlwaysPipelining: true, RingScaleEachConn: scale, ReadBufferEachConn: bufferBytes, WriteBufferEachConn: bufferBytes,
 		Dialer: net.Dialer{Timeout: dialMax, KeepAlive: probeEvery}, ConnWriteTimeout: silenceMax,
 		ClusterOption: rueidis.ClusterOption{ShardsRefreshInterval: 10 * time.Second, MaxMovedRedirections: 8},
 	}

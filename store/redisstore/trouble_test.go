@@ -57,59 +57,6 @@ func taking(owner string) *meter.Taking {
 	}
 }
 
-// A server that hangs costs every call its deadline, no more, however many
-// there are; and when it goes on, so do they.
-func TestPaused(t *testing.T) {
-	t.Parallel()
-	r := servers.Redis(t, servers.RedisOptions{})
-	s := open(t, r.URL(), redisstore.Options{})
-	swap(t, s, "k", 0, "v", 0)
-	if err := r.Pause(); err != nil {
-		t.Fatal(err)
-	}
-	const patience = 50 * time.Millisecond
-	for round, callers := range []int{10, 6000, 10} {
-		var wg sync.WaitGroup
-		for i := range callers {
-			wg.Go(func() {
-				ctx, cancel := context.WithTimeout(t.Context(), patience)
-				defer cancel()
-				var err error
-				switch i % 5 {
-				case 0:
-					_, err = s.Get(ctx, "k")
-				case 1:
-					_, err = s.Swap(ctx, fmt.Sprint(i), 0, nil, 0)
-				case 2:
-					_, err = s.Scan(ctx, "", "", 10)
-				case 3:
-					err = s.Take(ctx, taking("o"))
-				case 4:
-					_, err = s.Now(ctx)
-				}
-				late, _ := ctx.Deadline()
-				if over := time.Since(late); over > 2*time.Second {
-					t.Errorf("round %d, call %d: %v over its deadline", round, i, over)
-				}
-				if !errors.Is(err, context.DeadlineExceeded) && !errors.Is(err, store.ErrUnavailable) {
-					t.Errorf("call %d: %v", i, err)
-				}
-			})
-		}
-		wg.Wait()
-	}
-	if err := r.Resume(); err != nil {
-		t.Fatal(err)
-	}
-	eventually(t, "after the pause", func() error {
-		_, err := s.Get(t.Context(), "k")
-		return err
-	})
-	if err := s.Take(t.Context(), taking("p")); err != nil {
-		t.Error(err)
-	}
-}
-
 // The server is killed again and again while writers write: what they were told
 // is there, versions grow, and they go on by themselves.
 func TestKilledMidCall(t *testing.T) {
