@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -134,6 +135,13 @@ func TestLimitsAway(t *testing.T) {
 						t.Errorf("%s is closed: %s %v", id, v.Condition, v.Cause)
 					}
 				}
+				time.Sleep(probeEvery)
+				before := time.Now()
+				m.try("GET /free", 0) // sends a probe off, in vain
+				if took := time.Since(before); took != 0 {
+					t.Errorf("a probe has held a caller up for %v", took)
+				}
+				synctest.Wait()
 				h := m.Health()
 				if !h.Away || h.Local < 30 || h.Closed != 4 || h.Exact == 0 || h.Errors < tolerated || h.Since.IsZero() {
 					t.Errorf("%+v", h)
@@ -154,6 +162,28 @@ func TestLimitsAway(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestCrowdAtAStoreThatHangs waits once, and is logged once.
+func TestCrowdAtAStoreThatHangs(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		m, far, log := newAway(t, "limits: {away: open}")
+		far.begin(hangs)
+		var wg sync.WaitGroup
+		before := time.Now()
+		for range 50 {
+			wg.Go(func() {
+				if v := m.try("GET /free", 0); !v.Admitted {
+					t.Error(v.Condition)
+				}
+			})
+		}
+		wg.Wait()
+		if took := time.Since(before); took != defaultStoreTimeout || strings.Count(log.String(), "\n") != 1 {
+			t.Errorf("took %v, log:\n%s", took, log)
+		}
+	})
 }
 
 // TestAwayPolicies: each limit has its own, and a closed one decides.

@@ -145,6 +145,21 @@ func TestAllOrNothing(t *testing.T) {
 	}
 }
 
+// TestWaitingIsNotPromisedInVain: where somebody has to act or to end as well,
+// no Retry-After is told.
+func TestWaitingIsNotPromisedInVain(t *testing.T) {
+	t.Parallel()
+	m := newMetered(t, "")
+	m.begin("POST /run", 0)
+	m.begin("POST /run", 0)
+	for range 28 {
+		m.try("GET /free", 0)
+	}
+	if _, v := m.begin("POST /run", 0); v.Condition != condition.ConcurrencyExceeded || v.HasRetryAfter || v.Limit.Remaining != 0 {
+		t.Errorf("%s, Retry-After %v", v.Condition, v.RetryAfter)
+	}
+}
+
 // TestEndings: what a call took, by how it ended.
 func TestEndings(t *testing.T) {
 	t.Parallel()
@@ -345,9 +360,13 @@ func TestMonthEnds(t *testing.T) {
 	if u := m.usage("credits"); u.Used != 5 || !u.Reset.Equal(time.Date(2026, 5, 1, 0, 0, 0, 0, time.UTC)) {
 		t.Errorf("in the new month: %+v", u)
 	}
+	m.try("POST /render", 0)
 	must[Account](t)(m.Keys().SetAccountPlan(t.Context(), "acct", "wide"))
 	if v := m.try("POST /spend", 0); !v.Admitted {
 		t.Errorf("a plan without the quota: %s", v.Condition)
+	}
+	if u := m.usage("renders"); u.Used != 1 || u.Limit != 100 {
+		t.Errorf("a plan with more: %+v", u)
 	}
 	must[Account](t)(m.Keys().SetAccountPlan(t.Context(), "acct", "only"))
 	if u := m.usage("credits"); u.Used != 5 {

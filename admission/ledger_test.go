@@ -107,6 +107,22 @@ func TestLedgersAreExact(t *testing.T) {
 	}
 }
 
+// TestRefusalsAreNotStale: what another process has given back is there at once,
+// although this one has seen the record without it.
+func TestRefusalsAreNotStale(t *testing.T) {
+	t.Parallel()
+	kept := sharedStore{&store.Memory{}}
+	here, there := &Ledger{Store: kept}, &Ledger{Store: kept}
+	take(t, here, takingOf("", demandOf("quota", monthly, 40)))
+	back := meter.Settlement{Owner: "acct", Changes: []meter.Change{{Demand: demandOf("quota", monthly, 10)}}}
+	if err := there.Settle(t.Context(), &back); err != nil {
+		t.Fatal(err)
+	}
+	if !take(t, here, takingOf("", demandOf("quota", monthly, 10))) {
+		t.Error("refused what was given back elsewhere")
+	}
+}
+
 // TestCrowdSharesWrites: those who come while a write is under way are decided
 // together by the next one, and nobody is answered before it is done.
 func TestCrowdSharesWrites(t *testing.T) {
@@ -298,6 +314,10 @@ func TestRecordsAreBounded(t *testing.T) {
 	last := takingOf("call 499", demandOf("quota", wide, 3))
 	if take(t, l, last); last.Outcomes[0].Remaining != 1<<40-3*calls {
 		t.Error("the newest hold was forgotten")
+	}
+	paid := meter.Settlement{Owner: "acct", Changes: []meter.Change{{Demand: demandOf("funds", prepaid, 10)}}} // for ever
+	if err := l.Settle(t.Context(), &paid); err != nil {
+		t.Fatal(err)
 	}
 	clock.Advance(32 * 24 * time.Hour)
 	if !take(t, l, takingOf("", demandOf("other", oneHour, 1))) {
