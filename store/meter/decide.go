@@ -79,9 +79,9 @@ func (s *Settlement) Check() error {
 func (k Kind) keeps() bool { return k == Allowance || k == Balance }
 
 // Decide decides over the states of all demands: states[i] is that of
-// Demands[i]. It fills in Outcomes and
-// Admitted, and reports whether any state has become one that must be kept;
-// appointments of refused callers are. The taking has passed Check.
+// Demands[i]. It fills in Outcomes and Admitted, and reports whether any state
+// has become one that must be kept; one with an appointment must be. The taking
+// has passed Check.
 func (t *Taking) Decide(states []State, at Instant) (changed bool) {
 	changed, timed := t.weigh(states, at)
 	switch {

@@ -60,7 +60,13 @@ func (s *shard) load(d *Demand, seed maphash.Seed) {
 	}
 	p := place{id: identify(seed, d)}
 	p.slot = s.table.find(p.id)
-	state := State{kind: k, known: true}
+	n := len(s.states)
+	if n == cap(s.states) {
+		s.states = append(s.states, State{})
+	}
+	s.states = s.states[:n+1]
+	state := &s.states[n] // written field by field: a whole State is more than a decision takes
+	state.kind, state.known, state.cell, state.queue, state.counter = k, true, cell{}, nil, nil
 	if held := &s.table.slots[p.slot]; held.id == p.id {
 		state.cell = held.cell
 	}
@@ -70,7 +76,7 @@ func (s *shard) load(d *Demand, seed maphash.Seed) {
 	if n := len(s.spare); n > 0 && state.queue == nil {
 		state.queue, s.spare = s.spare[n-1], s.spare[:n-1]
 	}
-	s.places, s.states = append(s.places, p), append(s.states, state)
+	s.places = append(s.places, p)
 }
 
 // keep writes back what a decision left of a limit.
