@@ -46,6 +46,8 @@ type keyed struct {
 	// ended: the record has its last state, and ending says how to settle.
 	ended  bool
 	ending admission.Ending
+	// passing: the answer is not kept, and says nothing final.
+	passing bool
 	// cut: the response cannot be finished and must visibly break; told: it has
 	// been answered in place of what the handler says.
 	cut, told bool
@@ -169,9 +171,15 @@ func bodyAllowed(status int) bool {
 }
 
 // bury gives up keeping the answer: a tombstone says that the work was done, and
-// from here on everything is passed on as it comes.
+// from here on everything is passed on as it comes. An answer that does not say
+// so is passed on as well; what is recorded of it is decided at its end.
 func (x *exchange) bury() bool {
 	k := x.keyed
+	if x.said() != finished {
+		k.passing = true
+		x.reveal()
+		return true
+	}
 	err := k.reservation.Tombstone(x.ctx, x.status, int64(len(k.answer)), sha256.Sum256(k.answer))
 	if err != nil {
 		x.disown(err)

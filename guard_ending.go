@@ -45,7 +45,18 @@ func (x *exchange) outcome(broken bool) outcome {
 	switch {
 	case x.notDone.Load():
 		return released
-	case broken, x.truncated(), x.failed == condition.UpstreamTimeout, x.failed == condition.UpstreamUnreachable:
+	case broken, !x.keyed.passing && x.truncated():
+		return doubted
+	}
+	return x.said()
+}
+
+// said tells what an answer says of the work by its head.
+func (x *exchange) said() outcome {
+	switch {
+	case x.notDone.Load():
+		return released
+	case x.failed == condition.UpstreamTimeout, x.failed == condition.UpstreamUnreachable:
 		return doubted
 	case x.failed == condition.Unavailable, x.status == http.StatusServiceUnavailable:
 		// With a Retry-After it says: not now. Without one it may as well come from

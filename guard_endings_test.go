@@ -70,6 +70,9 @@ func TestKeyedEndings(t *testing.T) {
 		"too long, at once":      {func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, long+long) }, 200, "gone"},
 		"events":                 {flushed("text/event-stream"), 200, "gone"},
 		"lines":                  {flushed("application/x-ndjson; charset=utf-8"), 200, "gone"},
+		"too long, of a 502":     {headed(502, pieces(long+long, 1000)), 502, "unknown"},
+		"events of a 504":        {headed(504, flushed("text/event-stream"), "Content-Type", "text/event-stream"), 504, "unknown"},
+		"too long, of a 429":     {headed(429, pieces(long+long, 1000)), 429, again},
 		"flushed, and soon over": {flushed("application/json"), 200, ""},
 		"trailers": {func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Trailer", "X-Sum")
@@ -124,6 +127,18 @@ func TestKeyedEndings(t *testing.T) {
 			resp, replayed = x.pay("k", "6")
 			code(t, resp, replayed, 422, "other")
 		})
+	}
+}
+
+// headed says a status and headers before the work does.
+func headed(status int, work http.HandlerFunc, headers ...string) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "text/plain")
+		for i := 0; i+1 < len(headers); i += 2 {
+			w.Header().Set(headers[i], headers[i+1])
+		}
+		w.WriteHeader(status)
+		work(w, r)
 	}
 }
 
