@@ -28,7 +28,9 @@ func (p *process) payIn(ctx context.Context, account string) error {
 // charge stays where nobody knows whether the work was done, so with reject it
 // may exceed the executions by the calls whose outcome is unknown and that
 // never arrived. With reconcile the upstream has told, so nothing is left open;
-// with reexecute a call is charged once, however often it was done.
+// with reexecute a call is charged once, however often it was done. A charge for
+// what the upstream has refused for good is given back when that is recorded; a
+// crash in between keeps it.
 func (c *campaign) audit(ctx context.Context, r *result) error {
 	for _, account := range c.history.accounts {
 		used, err := c.gateways[0].used(ctx, account)

@@ -10,6 +10,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -41,6 +42,7 @@ type options struct {
 	seed    uint64
 	workers int
 	binary  string // of failwell, built with the tag failpoints
+	logs    string // folder in which everything is kept that gateways say, "" for none
 	log     io.Writer
 }
 
@@ -73,6 +75,8 @@ type result struct {
 	reached, missed map[failpoint.Point]int
 	took            time.Duration
 	requests        int64
+	// logs are what each program said last.
+	logs []string
 	// charged is what all accounts were charged, worth what the executions are.
 	charged, worth int64
 }
@@ -144,6 +148,11 @@ func (c *campaign) begin(ctx context.Context) error {
 			return err
 		}
 		g.name = fmt.Sprintf("gateway %d", i)
+		if c.logs != "" {
+			if g.log.all, err = os.Create(filepath.Join(c.logs, strings.ReplaceAll(g.name, " ", "-")+".log")); err != nil {
+				return fmt.Errorf("crash: %w", err)
+			}
+		}
 		urls = append(urls, g.url)
 		c.gateways = append(c.gateways, g)
 	}

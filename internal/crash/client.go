@@ -81,8 +81,11 @@ func (s *sender) finish(ctx context.Context, c *call, variant int, r *rand.Rand)
 			doubts++
 		}
 		o.attempts, o.doubts, o.start = attempts, doubts, first
-		if o.sort == unknown && c.policy != reject {
-			o.sort, o.detail = strange, "the outcome is said to be unknown although the policy is "+string(c.policy)
+		switch {
+		case o.sort == unknown && c.policy == reconcile:
+			o.sort = again // nobody could be asked; that is not the last word
+		case o.sort == unknown && c.policy == reexecute:
+			o.sort, o.detail = strange, "the outcome is said to be unknown although the policy is to do it again"
 		}
 		if o.sort != again {
 			return o

@@ -67,11 +67,12 @@ func do(ctx context.Context, args []string, out io.Writer) error {
 	seed := flags.Uint64("seed", 0, "what decides on payloads, points and instants; 0 chooses one")
 	workers := flags.Int("workers", 8, "calls under way at a time")
 	binary := flags.String("binary", "", "failwell, built with -tags failpoints; absent: it is built")
+	logs := flags.String("logs", "", "folder to keep everything in that gateways say")
 	mutate := flags.Bool("mutations", false, "break the product on purpose, one way after the other, and see that it is noticed")
 	if err := flags.Parse(args); err != nil {
 		return fmt.Errorf("%w, see -help", err)
 	}
-	o := options{kills: *kills, seed: *seed, workers: *workers, binary: *binary, log: os.Stderr}
+	o := options{kills: *kills, seed: *seed, workers: *workers, binary: *binary, logs: *logs, log: os.Stderr}
 	if o.seed == 0 {
 		o.seed = rand.Uint64N(1_000_000) //nolint:gosec // printed, not secret
 	}
@@ -184,6 +185,7 @@ func (c *campaign) result(ctx context.Context, took time.Duration) (*result, err
 		return nil, err
 	}
 	for _, p := range append(c.gateways, c.upstream) {
+		r.logs = append(r.logs, p.name+" said last:\n"+p.log.String())
 		for _, alarm := range p.log.alarms {
 			r.violations = append(r.violations, p.name+" said: "+alarm)
 		}

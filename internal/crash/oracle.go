@@ -40,8 +40,9 @@ type figures struct {
 type verdict struct {
 	figures    figures
 	violations []string
-	// paid counts calls that were executed, doubtful those that were not and are
-	// said to be unknown: a charge stays there.
+	// paid counts calls that took effect, doubtful those that did not and may
+	// have been charged all the same: nobody knows of them, or whoever should have
+	// given the charge back was killed.
 	paid, doubtful map[spent]int
 }
 
@@ -144,7 +145,11 @@ func (k *caseOf) count() {
 		}
 	}
 	account := spent{k.scope.account, k.call.policy}
-	if len(k.executions) > 0 {
+	switch {
+	case len(k.executions) == 0:
+	case k.call.Answer == invalid:
+		k.doubtful[account]++
+	default:
 		k.paid[account]++ // once, however often it was repeated
 	}
 	if unknownSeen && len(k.executions) > 0 {
@@ -220,7 +225,14 @@ func (k *caseOf) excused(e *execution, before time.Time) bool {
 }
 
 func (k *caseOf) doubted(o *observation) bool {
-	return slices.ContainsFunc(k.executions, k.faulty) || k.troubled(o.start.Add(-transit), o.end)
+	// It may have been recorded long before o, when another client called.
+	first := o.start
+	for _, other := range k.seen {
+		if other.start.Before(first) {
+			first = other.start
+		}
+	}
+	return slices.ContainsFunc(k.executions, k.faulty) || k.troubled(first.Add(-transit), o.end)
 }
 
 func (h *history) troubled(from, to time.Time) bool {

@@ -127,6 +127,8 @@ type tail struct {
 	part  []byte
 	// alarms are lines that no healthy program writes.
 	alarms []string
+	// all keeps everything; nil when nobody wants it.
+	all io.Writer
 	// points are those at which the running program was killed or stopped.
 	points chan string
 }
@@ -149,6 +151,11 @@ func (t *tail) again() {
 func (t *tail) Write(p []byte) (int, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	if t.all != nil {
+		if _, err := t.all.Write(p); err != nil {
+			return 0, fmt.Errorf("crash: keeping a log: %w", err)
+		}
+	}
 	t.part = append(t.part, p...)
 	for {
 		line, rest, ok := bytes.Cut(t.part, []byte("\n"))

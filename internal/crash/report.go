@@ -45,6 +45,11 @@ func (r *result) print(w io.Writer) error {
 		}
 		fmt.Fprintf(&b, "    %s\n", v)
 	}
+	if len(r.violations) > 0 {
+		for _, said := range r.logs {
+			fmt.Fprintf(&b, "  %s\n", said)
+		}
+	}
 	if _, err := io.WriteString(w, b.String()); err != nil {
 		return fmt.Errorf("crash: %w", err)
 	}

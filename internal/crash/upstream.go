@@ -15,6 +15,7 @@ import (
 	"net/http"
 	"os"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 )
@@ -43,9 +44,10 @@ func (e *execution) scope() scope { return scope{e.Account, e.Path, e.Key} }
 type upstream struct {
 	mu     sync.Mutex
 	ledger *os.File
-	// arrived counts executions and refusals; byKey finds the last execution.
+	// arrived counts executions and refusals; asked finds the last execution of
+	// what can be asked about, by account and key.
 	arrived map[scope]int
-	byKey   map[string]*execution
+	asked   map[scope]*execution
 	// syncing lets several lines share one fsync.
 	syncing sync.Mutex
 	written int64
@@ -54,7 +56,7 @@ type upstream struct {
 
 // runUpstream serves on an address until it is killed.
 func runUpstream(ctx context.Context, address, ledger string, ready io.Writer) error {
-	u := &upstream{arrived: map[scope]int{}, byKey: map[string]*execution{}}
+	u := &upstream{arrived: map[scope]int{}, asked: map[scope]*execution{}}
 	done, err := readLedger(ledger)
 	if err != nil {
 		return err
@@ -105,8 +107,8 @@ func readLedger(name string) ([]execution, error) {
 
 func (u *upstream) note(e *execution) {
 	u.arrived[e.scope()]++
-	if !e.Refused {
-		u.byKey[e.Key] = e
+	if !e.Refused && strings.HasPrefix(e.Path, "/v1/"+string(reconcile)+"/") {
+		u.asked[scope{account: e.Account, key: e.Key}] = e
 	}
 }
 
@@ -148,7 +150,7 @@ func (u *upstream) execute(w http.ResponseWriter, r *http.Request) {
 		return // it never arrived
 	}
 	e := &execution{
-		Account: r.Header.Get("X-Failwell-Account"), Path: r.URL.Path, Key: r.Header.Get("Idempotency-Key"),
+		Account: r.Header.Get(accountHeader), Path: r.URL.Path, Key: r.Header.Get("Idempotency-Key"),
 		Nonce: rand.Text(), At: time.Now().UnixNano(),
 	}
 	if err := json.Unmarshal(body, &e.Order); err != nil {
@@ -169,10 +171,13 @@ func (u *upstream) execute(w http.ResponseWriter, r *http.Request) {
 	e.answer(w)
 }
 
+// accountHeader is where gateways say who calls.
+const accountHeader = "X-Failwell-Account"
+
 // outcome tells what became of a key: its answer, or 404.
 func (u *upstream) outcome(w http.ResponseWriter, r *http.Request) {
 	u.mu.Lock()
-	e := u.byKey[r.PathValue("key")]
+	e := u.asked[scope{account: r.Header.Get(accountHeader), key: r.PathValue("key")}]
 	u.mu.Unlock()
 	if e == nil {
 		http.NotFound(w, r)
