@@ -51,7 +51,7 @@ func (b *breaker) let(f *front) bool {
 	now := time.Now().UnixNano()
 	last := b.probed.Load()
 	if now-last >= int64(probeEvery) && b.probed.CompareAndSwap(last, now) {
-		go b.probe(f.far)
+		go b.probe(f.asked)
 	}
 	return false
 }

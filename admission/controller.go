@@ -52,6 +52,12 @@ type Controller struct {
 	// what was paid for, quotas, balances and storage, while rates and slots are
 	// counted in memory.
 	Meter meter.Meter
+	// Leased is Optional: units of rates are taken ahead, a twentieth of the limit
+	// at a time, so that few decisions ask a store that processes share. Then at
+	// most a limit and a lease for each process are admitted in a window; see
+	// meter.Leased. It changes nothing for a store of this process alone. Whoever
+	// sets it calls Close at the end.
+	Leased bool
 	// Overload is Optional: what this process takes on at a time; nil means
 	// whatever comes.
 	Overload *Overload
@@ -86,6 +92,7 @@ const (
 type state struct {
 	time     *timeline
 	front    front
+	leased   *meter.Leased // nil unless Controller.Leased
 	room     *room
 	renewals renewals
 	// holds names what calls hold: nobody else has the prefix.
@@ -108,7 +115,7 @@ func (c *Controller) WithContract(next *contract.Contract) *Controller {
 	c.once.Do(c.prepare)
 	return &Controller{
 		Contract: next, Store: c.Store, Clock: c.Clock, Random: c.Random, StoreTimeout: c.StoreTimeout,
-		MaxStale: c.MaxStale, StaleKeys: c.StaleKeys, Cached: c.Cached, Environment: c.Environment, Meter: c.Meter, Overload: c.Overload,
+		MaxStale: c.MaxStale, StaleKeys: c.StaleKeys, Cached: c.Cached, Environment: c.Environment, Meter: c.Meter, Leased: c.Leased, Overload: c.Overload,
 		Failures: c.Failures, Logger: c.Logger, state: c.state,
 	}
 }

@@ -18,6 +18,11 @@ import (
 type front struct {
 	// far asks the store. It returns soon after its context has ended.
 	far meter.Meter
+	// asked is the meter in the store itself, without leases before it.
+	asked meter.Meter
+	// leased says that far may answer without the store, so that its answers say
+	// nothing about it.
+	leased bool
 	// near counts in this process and does not fail.
 	near meter.Meter
 	// private says that no other process uses the store: rates and slots are near.
@@ -82,7 +87,9 @@ func (f *front) ask(ctx context.Context, p *patience, do func(context.Context) e
 	err := guarded(bounded, do)
 	switch took := time.Since(began); {
 	case err == nil:
-		f.breaker.answered(took)
+		if !f.leased {
+			f.breaker.answered(took)
+		}
 	case errors.Is(err, meter.ErrInvalid), ctx.Err() != nil:
 	case left < p.limit/2 && bounded.Err() != nil:
 	default:

@@ -27,6 +27,11 @@ func (c *Controller) chooseMeter(s *state) {
 	default:
 		f.far, f.private = &Ledger{Store: c.Store, Rates: near}, true
 	}
+	f.asked = f.far
+	if c.Leased && !f.private {
+		s.leased = &meter.Leased{Behind: &telling{f.far, &f.breaker}, Clock: c.Clock}
+		f.far, f.leased = s.leased, true
+	}
 	if c.Overload != nil {
 		s.room = newRoom(c.Overload)
 	}

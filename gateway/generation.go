@@ -104,7 +104,7 @@ func (g *Gateway) build(s Settings, old *generation) (*generation, error) {
 	if old == nil {
 		n.admission = &admission.Controller{
 			Contract: n.contract, Store: g.config.Store, Clock: g.config.Clock, Logger: g.log, StoreTimeout: g.storePatience(),
-			StaleKeys: s.StaleKeys, Overload: s.overload(),
+			StaleKeys: s.StaleKeys, Leased: s.Limits == limitsLeased, Overload: s.overload(),
 		}
 	} else {
 		n.admission = old.admission.WithContract(n.contract)

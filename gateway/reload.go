@@ -56,6 +56,7 @@ func (s Settings) fixed(next Settings) error {
 		{"listen", s.Listen == next.Listen},
 		{"admin", s.Admin == next.Admin},
 		{"store", s.Store == next.Store},
+		{"limits", s.Limits == next.Limits},
 		{"stale_keys", s.StaleKeys == next.StaleKeys},
 		{"max_in_flight", s.MaxInFlight == next.MaxInFlight},
 		{"adaptive_limit", s.AdaptiveLimit == next.AdaptiveLimit},

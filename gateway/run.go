@@ -49,7 +49,18 @@ func (g *Gateway) Run(ctx context.Context) error {
 		admin()
 	}
 	g.live.Load().closeIdle()
+	g.giveBack() //nolint:contextcheck // as above
 	return errors.Join(cause, g.Close())
+}
+
+// giveBack returns what was taken ahead of limits that are leased; what cannot
+// be returned time frees.
+func (g *Gateway) giveBack() {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	if err := g.live.Load().admission.Close(ctx); err != nil {
+		g.log.Warn("units of limits that were taken ahead could not be given back", "err", err)
+	}
 }
 
 func ignoreClosed(err error) error {

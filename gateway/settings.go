@@ -45,6 +45,11 @@ type Settings struct {
 	// Gateways with the same one share all of it. Whoever opens stores gives its
 	// default.
 	Store string `env:"FAILWELL_STORE" help:"Where keys, counts and kept answers are: memory:, pebble:DIR, redis://HOST or postgres://HOST/DATABASE." name:"store" placeholder:"URL" yaml:"store"`
+	// Limits is "exact" (default) or "leased": whether each decision asks a store
+	// that gateways share, or each gateway takes a twentieth of a rate ahead and
+	// gives it out by itself. Then at most a limit and a lease for each gateway are
+	// admitted in a window.
+	Limits string `env:"FAILWELL_LIMITS" help:"Rates kept by all gateways together: exact, or leased, with fewer questions to the store (exact)." name:"limits" placeholder:"HOW" yaml:"limits"`
 	// StaleKeys is how long keys and accounts that were read before are served
 	// while the store is away; a negative value means not at all. Default 30 s.
 	StaleKeys time.Duration `env:"FAILWELL_STALE_KEYS" help:"How long known keys are served while the store is away, -1s for not at all (30s)." name:"stale-keys" placeholder:"DURATION" yaml:"stale_keys"`
@@ -110,6 +115,7 @@ func (s Settings) withDefaults() Settings {
 	s.MaxBody = cmp.Or(s.MaxBody, 10<<20)
 	s.MaxHeader = cmp.Or(s.MaxHeader, 64<<10)
 	s.MaxConnections = cmp.Or(s.MaxConnections, 20_000)
+	s.Limits = cmp.Or(s.Limits, limitsExact)
 	s.StaleKeys = cmp.Or(s.StaleKeys, 30*time.Second)
 	s.AdaptiveLimit = cmp.Or(s.AdaptiveLimit, adaptiveOff)
 	s.Credentials = cmp.Or(s.Credentials, "strip")
@@ -156,6 +162,7 @@ func (s Settings) Check() error {
 			wrong("%s cannot be %q, choose one of %s", name, value, strings.Join(allowed, ", "))
 		}
 	}
+	oneOf("limits", s.Limits, limitsExact, limitsLeased)
 	oneOf("adaptive_limit", s.AdaptiveLimit, adaptiveOff, adaptiveOn)
 	oneOf("admin_scope", s.AdminScope, "loopback", "any")
 	oneOf("credentials", s.Credentials, "strip", "pass")
@@ -183,8 +190,10 @@ func (s Settings) Check() error {
 }
 
 const (
-	adaptiveOff = "off"
-	adaptiveOn  = "on"
+	adaptiveOff  = "off"
+	adaptiveOn   = "on"
+	limitsExact  = "exact"
+	limitsLeased = "leased"
 )
 
 // overload is what the process takes on at a time; nil for whatever comes.

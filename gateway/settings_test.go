@@ -134,6 +134,7 @@ func TestSettingsAreChecked(t *testing.T) {
 		"credentials":    {func(s *gateway.Settings) { s.Credentials = "maybe" }, "choose one of strip, pass"},
 		"foreign":        {func(s *gateway.Settings) { s.Foreign = "maybe" }, "choose one of pass, translate"},
 		"adaptive":       {func(s *gateway.Settings) { s.AdaptiveLimit = "yes" }, "choose one of off, on"},
+		"limits":         {func(s *gateway.Settings) { s.Limits = "loose" }, "choose one of exact, leased"},
 		"log level":      {func(s *gateway.Settings) { s.LogLevel = "loud" }, "choose one of debug, info, warn, error"},
 		"trusted proxy":  {func(s *gateway.Settings) { s.TrustedProxies = []string{"my-proxy"} }, "neither an address nor a range"},
 		"negative":       {func(s *gateway.Settings) { s.Timeout = -1 }, "timeout cannot be negative"},
