@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"testing"
+	"time"
 
 	"github.com/failwell/failwell"
 	"github.com/failwell/failwell/admission"
@@ -28,7 +29,7 @@ errors:
   slow: {status: 429, is: [rate_limited], message: Slow.}
   broken: {status: 500, is: [internal, unavailable], message: Broken.}
 `))
-	control := &admission.Controller{Contract: c, Store: &store.Memory{}}
+	control := &admission.Controller{Contract: c, Store: &store.Memory{}, StoreTimeout: time.Minute}
 	secret, _, err := control.Keys().Create(t.Context(), admission.NewKey{Account: "acme"})
 	if err != nil {
 		t.Fatal(err)
