@@ -2,6 +2,7 @@ package gateway_test
 
 import (
 	"bufio"
+	"context"
 	"fmt"
 	"io"
 	"net"
@@ -57,6 +58,9 @@ func TestKeyedWrite(t *testing.T) {
 		}
 	})
 	g := start(t, gateway.Settings{Upstreams: []string{up}, Contract: onceOnly})
+	if resp, _ := g.do(g.request(http.MethodPost, "/pay", strings.NewReader("5"))); resp.Header["X-Replay"] != nil {
+		t.Error("without a key, the upstream marks replays")
+	}
 	for i, size := range []int{0, 1, 1 << 20} {
 		for _, chunks := range []string{"", "1"} {
 			key, body := fmt.Sprint("k", i, chunks), strings.Repeat("x", size)
@@ -194,36 +198,56 @@ func TestNoSecondUpstream(t *testing.T) {
 }
 
 // TestDrainWaitsForKeyedWrites: a write whose caller has left is waited for at
-// shutdown, and its answer is there afterwards.
+// shutdown, also where net/http does not, and its answer is there afterwards.
 func TestDrainWaitsForKeyedWrites(t *testing.T) {
 	t.Parallel()
-	arrived, release := make(chan struct{}, 1), make(chan struct{})
-	up := upstream(t, func(w http.ResponseWriter, _ *http.Request) {
-		arrived <- struct{}{}
-		<-release
-		io.WriteString(w, "paid")
-	})
-	memory := &stays{Store: &store.Memory{}}
-	g := startAt(t, gateway.Settings{Upstreams: []string{up}, Contract: onceOnly, DrainTimeout: 10 * time.Second}, memory)
-	conn, err := net.Dial("tcp", g.Addr())
-	if err != nil {
-		t.Fatal(err)
-	}
-	fmt.Fprint(conn, "POST /pay HTTP/1.1\r\nHost: x\r\nIdempotency-Key: k\r\nContent-Type: text/plain\r\nContent-Length: 1\r\n\r\n5")
-	<-arrived
-	conn.Close()
-	stopped := make(chan error, 1)
-	go func() { stopped <- g.stop() }()
-	for !strings.Contains(g.logs.String(), "draining") {
-		time.Sleep(time.Millisecond)
-	}
-	close(release)
-	if err := <-stopped; err != nil {
-		t.Error(err)
-	}
-	again := startAt(t, gateway.Settings{Upstreams: []string{up}, Contract: onceOnly}, memory)
-	if resp, body := again.pay("/pay", "k", "5"); resp.StatusCode != 200 || body != "paid" || resp.Header.Get("X-Replay") != "yes" {
-		t.Errorf("got %d %q", resp.StatusCode, body)
+	for _, protocol := range []string{"HTTP/1.1", "HTTP/2.0"} {
+		t.Run(protocol, func(t *testing.T) {
+			t.Parallel()
+			arrived, release := make(chan struct{}, 1), make(chan struct{})
+			up := upstream(t, func(w http.ResponseWriter, r *http.Request) {
+				_, _ = io.Copy(io.Discard, r.Body)
+				arrived <- struct{}{}
+				select {
+				case <-release:
+					io.WriteString(w, "paid")
+				case <-r.Context().Done():
+				}
+			})
+			memory := &stays{Store: &store.Memory{}}
+			settings := gateway.Settings{Upstreams: []string{up}, Contract: onceOnly, DrainTimeout: 10 * time.Second}
+			if protocol == "HTTP/2.0" {
+				settings.TLSCert, settings.TLSKey = certificate(t)
+			}
+			g := startAt(t, settings, memory)
+			ctx, leave := context.WithCancel(t.Context())
+			left := make(chan struct{})
+			r := g.request(http.MethodPost, "/pay", strings.NewReader("5"), "Idempotency-Key", "k", "Content-Type", "text/plain").WithContext(ctx)
+			go func() {
+				defer close(left)
+				if resp, err := g.client.Do(r); err == nil {
+					resp.Body.Close()
+				}
+			}()
+			<-arrived
+			leave()
+			<-left
+			stopped := make(chan error, 1)
+			go func() { stopped <- g.stop() }()
+			select {
+			case err := <-stopped:
+				t.Errorf("it did not wait: %v", err)
+			case <-time.After(2 * time.Second): // net/http closes an HTTP/2 connection a second after its last stream
+				close(release)
+				if err := <-stopped; err != nil {
+					t.Error(err)
+				}
+			}
+			again := startAt(t, gateway.Settings{Upstreams: []string{up}, Contract: onceOnly}, memory)
+			if resp, body := again.pay("/pay", "k", "5"); resp.StatusCode != 200 || body != "paid" || resp.Header.Get("X-Replay") != "yes" {
+				t.Errorf("got %d %q", resp.StatusCode, body)
+			}
+		})
 	}
 }
 
