@@ -14,6 +14,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/failwell/failwell"
+	"github.com/failwell/failwell/contract"
 	"github.com/failwell/failwell/contract/condition"
 	"github.com/failwell/failwell/sandbox/stand"
 	"github.com/failwell/failwell/store"
@@ -69,7 +70,7 @@ func (d *document) show() shownDocument {
 }
 
 func (h *api) upload(w http.ResponseWriter, r *http.Request) error {
-	d := document{ID: stand.NewID("doc_"), ProcessingStatus: isPending, CreatedAt: h.now(), UpdatedAt: h.now()}
+	d := document{ID: stand.NewID("doc_"), ProcessingStatus: isPending, Tags: []string{}, CreatedAt: h.now(), UpdatedAt: h.now()}
 	if err := h.readForm(r, &d); err != nil {
 		return err
 	}
@@ -102,11 +103,17 @@ func (h *api) readForm(r *http.Request, d *document) error {
 	if err != nil || params["boundary"] == "" {
 		return failwell.FromCondition(condition.RequestMalformed, err).WithField("body", "the form has no boundary", "value_error")
 	}
-	form := multipart.NewReader(r.Body, params["boundary"])
+	body := &watched{Reader: r.Body}
+	form := multipart.NewReader(body, params["boundary"])
+	defer func() {
+		if body.broken {
+			failwell.NotDone(r.Context()) // it is free, and may be sent again under its key
+		}
+	}()
 	var refused error
 	for {
 		part, err := form.NextPart()
-		if errors.Is(err, io.EOF) {
+		if err == io.EOF { //nolint:errorlint // wrapped, it is a form that ends before its last boundary
 			break
 		}
 		if err != nil {
@@ -125,6 +132,21 @@ func (h *api) readForm(r *http.Request, d *document) error {
 		return h.required("file")
 	}
 	return refused
+}
+
+// watched notes whether a body broke off, which looks like its end to a form.
+type watched struct {
+	io.Reader
+
+	broken bool
+}
+
+// Read implements io.Reader.
+func (w *watched) Read(p []byte) (int, error) {
+	n, err := w.Reader.Read(p)
+	_, tooLarge := errors.AsType[*http.MaxBytesError](err)
+	w.broken = w.broken || err != nil && !errors.Is(err, io.EOF) && !tooLarge
+	return n, err
 }
 
 // readPart reads a part to its end and keeps one byte more than the limit of it.
@@ -167,9 +189,9 @@ func (h *api) takeFile(d *document, part *multipart.Part, text []byte) error {
 	case d.Filename != "":
 		return refuse("file", "may be sent once only")
 	case len(text) > maxFile:
-		return failwell.New(h.tooLarge, nil).With("max_bytes", maxFile).WithField("file", "is too large", "value_error")
+		return badFile(h.tooLarge, "is too large").With("max_bytes", maxFile)
 	case !ok:
-		return failwell.New(h.unsupported, nil).With("supported", supported).WithField("file", "is of no supported format", "value_error")
+		return badFile(h.unsupported, "is of no supported format").With("supported", supported)
 	case len(text) == 0:
 		return refuse("file", "is empty")
 	}
@@ -188,6 +210,14 @@ func torn(err error) error {
 		return failwell.FromCondition(condition.ClientTimeout, err)
 	}
 	return failwell.FromCondition(condition.RequestMalformed, err).WithField("body", "the form is broken", "value_error")
+}
+
+// badFile is told under 400: the statuses that HTTP has for it are for whoever
+// stands in front.
+func badFile(code *contract.Code, message string) *failwell.Error {
+	e := failwell.New(code, nil).WithField("file", message, "value_error")
+	e.Status = http.StatusBadRequest
+	return e
 }
 
 func (h *api) getDocument(w http.ResponseWriter, r *http.Request) error {
@@ -333,7 +363,7 @@ func (d *document) pieces() ([]string, error) {
 func (d *document) memory(i int, text string, now time.Time) memory {
 	return memory{
 		ID: d.chunkID(i), CollectionID: d.CollectionID, Content: text, Importance: ordinary, SourceType: "document", SourceReference: &d.ID,
-		Metadata: json.RawMessage(fmt.Sprintf(`{"document_id":%q,"chunk_index":%d}`, d.ID, i)), Tags: orNone(d.Tags),
+		Metadata: json.RawMessage(fmt.Sprintf(`{"document_id":%q,"chunk_index":%d}`, d.ID, i)), Tags: d.Tags,
 		CreatedAt: now, UpdatedAt: now, Ready: now,
 	}
 }

@@ -114,10 +114,11 @@ func form(t *testing.T, parts ...part) (body *bytes.Buffer, contentType string) 
 	body = &bytes.Buffer{}
 	w := multipart.NewWriter(body)
 	for _, p := range parts {
-		into, err := w.CreateFormField(p.field)
+		create := w.CreateFormField
 		if p.name != "" {
-			into, err = w.CreateFormFile(p.field, p.name)
+			create = func(field string) (io.Writer, error) { return w.CreateFormFile(field, p.name) }
 		}
+		into, err := create(p.field)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -158,4 +159,14 @@ func (s *server) collection(as, name string) string {
 		s.T.Fatalf("%d %s", r.status, r.body)
 	}
 	return decode[struct{ ID string }](s.T, r).ID
+}
+
+// document uploads a file and returns the document's id.
+func (s *server) document(as, name, text string, more ...part) string {
+	s.T.Helper()
+	r := s.upload(as, append([]part{{"file", name, text}}, more...)...)
+	if r.status != 201 {
+		s.T.Fatalf("%d %s", r.status, r.body)
+	}
+	return decode[struct{ Document struct{ ID string } }](s.T, r).Document.ID
 }

@@ -179,7 +179,7 @@ func TestCollections(t *testing.T) {
 	id := s.collection("valid", "Bread and butter")
 	kept := s.remember("valid", `{"content":"elsewhere"}`)
 	gone := s.remember("valid", `{"content":"inside","collection_id":"`+id+`"}`)
-	document := decode[struct{ Document struct{ ID string } }](t, s.upload("valid", part{"file", "a.txt", "text"}, part{"collection_id", "", id}))
+	document := s.document("valid", "a.txt", "text", part{"collection_id", "", id})
 	path := "/v1/collections/" + id
 	got := s.call("valid", "GET", path, "")
 	for _, want := range []string{`"memory_count":1`, `"is_active":true`, `"description":null`, `"metadata":{}`} {
@@ -201,7 +201,7 @@ func TestCollections(t *testing.T) {
 	if r := s.call("valid", "DELETE", path, ""); r.status != 204 {
 		t.Fatalf("%d %s", r.status, r.body)
 	}
-	for path, want := range map[string]int{path: 404, "/v1/memories/" + gone: 404, "/v1/documents/" + document.Document.ID: 404, "/v1/memories/" + kept: 200} {
+	for path, want := range map[string]int{path: 404, "/v1/memories/" + gone: 404, "/v1/documents/" + document: 404, "/v1/memories/" + kept: 200} {
 		if r := s.call("valid", "GET", path, ""); r.status != want {
 			t.Errorf("%s: %d, want %d", path, r.status, want)
 		}
