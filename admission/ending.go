@@ -105,6 +105,12 @@ func (d *deciding) settle(ctx context.Context, ending Ending) {
 	failpoint.Hit(failpoint.Settling)
 	d.end(ctx, &meter.Settlement{Owner: s.taking.Owner, Hold: h.name, Left: ending == Left, Changes: held}, h.local)
 	d.end(ctx, &meter.Settlement{Owner: s.taking.Owner, Changes: freed}, h.local)
+	if d.v.stale != "" && ending != Left {
+		for i := range held {
+			held[i].Kept = 0
+		}
+		d.end(ctx, &meter.Settlement{Owner: s.taking.Owner, Hold: d.v.stale, Changes: held}, h.local)
+	}
 	failpoint.Hit(failpoint.Settled)
 }
 

@@ -90,6 +90,9 @@ func (d *deciding) repeated(ctx context.Context) bool {
 		return d.unprotected(ctx, err)
 	}
 	d.v.Keyed, d.v.hold = true, scope.hold(f.charge())
+	if f.charge() != 0 {
+		d.v.stale = scope.hold(f.kept.prior)
+	}
 	d.v.repeat = !d.mayWork(f)
 	return true
 }

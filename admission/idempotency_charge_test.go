@@ -63,10 +63,20 @@ func TestLateClaim(t *testing.T) {
 	}
 }
 
-// forgetful is a meter that can be away when something is to be settled.
+// forgetful is a meter that can be away when something is to be settled, and
+// before which something can happen once.
 type forgetful struct {
 	meter.Meter
-	away bool
+	away   bool
+	before func()
+}
+
+func (f *forgetful) Take(ctx context.Context, t *meter.Taking) error {
+	if before := f.before; before != nil {
+		f.before = nil
+		before()
+	}
+	return f.Meter.Take(ctx, t)
 }
 
 func (f *forgetful) Settle(ctx context.Context, s *meter.Settlement) error {
@@ -74,6 +84,28 @@ func (f *forgetful) Settle(ctx context.Context, s *meter.Settlement) error {
 		return errors.New("away")
 	}
 	return f.Meter.Settle(ctx, s)
+}
+
+// TestStraggler: what a call was charged that looked at its key before it came
+// free, was charged after, and then was killed, is not charged in addition.
+func TestStraggler(t *testing.T) {
+	t.Parallel()
+	m := newMetered(t, keyedMeters)
+	f := &forgetful{Meter: m.state.front.far}
+	m.state.front.far = f
+	call, v := m.keyed()
+	f.before = func() {
+		r := m.reserve(call, v)
+		m.Settle(t.Context(), call, v, Failed)
+		done(t, r.Release(t.Context()))
+	}
+	m.keyed() // of which nothing is heard any more
+	call, v = m.keyed()
+	done(t, m.reserve(call, v).Complete(t.Context(), &Answer{Status: 201}))
+	m.Settle(t.Context(), call, v, Done)
+	if used := m.usage("credits").Used; used != 5 {
+		t.Errorf("%d are charged for one call of 5", used)
+	}
 }
 
 // TestUnsettledRelease: a charge that could not be given back is that of the

@@ -133,7 +133,7 @@ func (r *Reservation) Release(ctx context.Context) error {
 		case r.v.unsettled: // what stays charged is the next call's
 			k.state = stateReleased
 		default:
-			k.state, k.charge = stateReleased, uint64(r.version)
+			k.state, k.charge, k.prior = stateReleased, uint64(r.version), k.charge
 		}
 	})
 }

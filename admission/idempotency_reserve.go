@@ -112,6 +112,9 @@ func (x *reserving) take(ctx context.Context) (r *Reservation, again bool) {
 		state: stateInFlight, keep: max(rules.Keep.Truncate(time.Millisecond), time.Millisecond),
 		lease: max(rules.Lease.Truncate(time.Millisecond), time.Millisecond), owner: x.state.running.owner(), charge: x.f.charge(),
 	}
+	if x.f.kept != nil {
+		r.kept.prior = x.f.kept.prior
+	}
 	r.kept.answer.RequestID = x.call.RequestID
 	before, after := failpoint.Reserving, failpoint.Reserved
 	if x.f.state() == stateUnknown {
