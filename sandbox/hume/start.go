@@ -13,6 +13,7 @@ import (
 	"mime/multipart"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -125,12 +126,7 @@ func (h *api) fill(j *job) error {
 }
 
 func known(model string) bool {
-	for _, name := range allModels {
-		if name == model {
-			return true
-		}
-	}
-	return false
+	return slices.Contains(allModels, model)
 }
 
 func (h *api) invalid(field, issue string) error {
@@ -209,7 +205,7 @@ func (s *source) setContent(head []byte) {
 func (h *api) roomInQueue(ctx context.Context) error {
 	all, err := h.jobs().All(ctx)
 	if err != nil {
-		return err //nolint:wrapcheck // a fault of ours, as it is
+		return err
 	}
 	unfinished := 0
 	for i := range all {
