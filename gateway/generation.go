@@ -35,16 +35,17 @@ type generation struct {
 	transports map[bool]*http.Transport
 }
 
-// storePatience is how long a decision waits for a store that lives in the
+// nearPatience is how long a decision waits for a store that lives in the
 // process: where one of them is slow the whole machine is, and a busy moment
-// must not refuse calls. One over a network gets the 20 ms of admission.
-const storePatience = 250 * time.Millisecond
+// must not refuse calls.
+const nearPatience = 250 * time.Millisecond
 
-func (g *Gateway) storePatience() time.Duration {
-	if store.Shared(g.config.Store) {
-		return 0
+// storePatience is how long a decision waits; 0 means the 20 ms of admission.
+func (s Settings) storePatience(of store.Store) time.Duration {
+	if s.StoreTimeout == 0 && !store.Shared(of) {
+		return nearPatience
 	}
-	return storePatience
+	return s.StoreTimeout
 }
 
 // withOpenAPI puts the contract before the operations of an OpenAPI file.
@@ -103,7 +104,7 @@ func (g *Gateway) build(s Settings, old *generation) (*generation, error) {
 	}
 	if old == nil {
 		n.admission = &admission.Controller{
-			Contract: n.contract, Store: g.config.Store, Clock: g.config.Clock, Logger: g.log, StoreTimeout: g.storePatience(),
+			Contract: n.contract, Store: g.config.Store, Clock: g.config.Clock, Logger: g.log, StoreTimeout: s.storePatience(g.config.Store),
 			StaleKeys: s.StaleKeys, Leased: s.Limits == limitsLeased, Overload: s.overload(),
 		}
 	} else {

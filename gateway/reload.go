@@ -57,6 +57,7 @@ func (s Settings) fixed(next Settings) error {
 		{"admin", s.Admin == next.Admin},
 		{"store", s.Store == next.Store},
 		{"limits", s.Limits == next.Limits},
+		{"store_timeout", s.StoreTimeout == next.StoreTimeout},
 		{"stale_keys", s.StaleKeys == next.StaleKeys},
 		{"max_in_flight", s.MaxInFlight == next.MaxInFlight},
 		{"adaptive_limit", s.AdaptiveLimit == next.AdaptiveLimit},

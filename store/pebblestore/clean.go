@@ -84,13 +84,14 @@ func (s *Store) reclaim(key string, deadline int64) (busy bool, err error) {
 		return true, nil
 	}
 	defer stripe.Unlock()
-	h, err := s.header(key)
+	h, err := s.header(stripe, key)
 	if err != nil {
 		return false, err
 	}
 	if h.version == 0 || h.deadline != deadline {
 		return false, nil // rewritten since the index was read
 	}
+	stripe.forget()
 	return false, s.erase(key, deadline, pebble.NoSync)
 }
 

@@ -60,7 +60,10 @@ func (s *Store) fail(cause error) error {
 }
 
 // header reads what a decision needs of a record. The caller holds the stripe.
-func (s *Store) header(key string) (header, error) {
+func (s *Store) header(stripe *stripe, key string) (header, error) {
+	if h, ok := stripe.known(key); ok {
+		return h, nil
+	}
 	b, closer, err := s.db.Get(recordKey(key))
 	if errors.Is(err, pebble.ErrNotFound) {
 		return header{}, nil

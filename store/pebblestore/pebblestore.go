@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"hash/maphash"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -34,7 +35,7 @@ type Store struct {
 	seed     maphash.Seed
 	// A writer holds its key's stripe from the look at the present version until
 	// its write is durable, and readers of the key wait for that.
-	stripes [stripeCount]sync.RWMutex
+	stripes [stripeCount]stripe
 	writing atomic.Int64 // writes that may be visible and are not yet durable
 
 	calls  sync.RWMutex // held for reading by every call, for writing by Close
@@ -57,8 +58,12 @@ func (s *Store) Get(ctx context.Context, key string) (store.Record, error) {
 	stripe := s.stripe(key)
 	stripe.RLock()
 	defer stripe.RUnlock()
+	if h, ok := stripe.known(key); ok && h.version == 0 {
+		return store.Record{}, store.ErrAbsent
+	}
 	b, closer, err := s.db.Get(recordKey(key))
 	if errors.Is(err, pebble.ErrNotFound) {
+		stripe.learn(key, header{})
 		return store.Record{}, store.ErrAbsent
 	}
 	if err != nil {
@@ -103,7 +108,7 @@ func (s *Store) swap(key string, old store.Version, value []byte, ttl time.Durat
 	stripe := s.stripe(key)
 	stripe.Lock()
 	defer stripe.Unlock()
-	before, err := s.header(key)
+	before, err := s.header(stripe, key)
 	if err != nil {
 		return 0, err
 	}
@@ -131,6 +136,7 @@ func (s *Store) swap(key string, old store.Version, value []byte, ttl time.Durat
 	if err = s.commit(b, err, s.write); err != nil {
 		return 0, err
 	}
+	stripe.learn(key, after)
 	if after.deadline != 0 {
 		s.lowerDue(after.deadline)
 	}
@@ -158,7 +164,7 @@ func (s *Store) remove(key string, old store.Version) (err error) {
 	stripe := s.stripe(key)
 	stripe.Lock()
 	defer stripe.Unlock()
-	before, err := s.header(key)
+	before, err := s.header(stripe, key)
 	switch {
 	case err != nil:
 		return err
@@ -167,6 +173,7 @@ func (s *Store) remove(key string, old store.Version) (err error) {
 	case before.version != old:
 		return store.ErrConflict
 	}
+	stripe.forget()
 	return s.erase(key, before.deadline, s.write)
 }
 
@@ -179,9 +186,41 @@ func (s *Store) Now(ctx context.Context) (time.Time, error) {
 	return s.opts.Clock(), nil
 }
 
-func (s *Store) stripe(key string) *sync.RWMutex {
+func (s *Store) stripe(key string) *stripe {
 	return &s.stripes[maphash.String(s.seed, key)%stripeCount]
 }
+
+// stripe is the lock of the keys that share it, and the header of the one that
+// was looked at or written last. Mostly the same key comes next: what is looked
+// up and not there is inserted, what was inserted is completed, and the engine
+// need not search all its levels for the same answer again. Nobody else writes to
+// the engine, so what is known is true.
+type stripe struct {
+	sync.RWMutex
+	last atomic.Pointer[lastHeader]
+}
+
+type lastHeader struct {
+	key  string
+	held header
+}
+
+// known is the key's header, if that is what was learned last; a version of 0 is
+// absence. The caller holds the lock.
+func (s *stripe) known(key string) (header, bool) {
+	last := s.last.Load()
+	if last == nil || last.key != key {
+		return header{}, false
+	}
+	return last.held, true
+}
+
+// learn is called with what the engine holds, by readers too. The caller holds
+// the lock.
+func (s *stripe) learn(key string, h header) { s.last.Store(&lastHeader{strings.Clone(key), h}) }
+
+// forget comes before a change whose outcome is not learned.
+func (s *stripe) forget() { s.last.Store(nil) }
 
 // nowFor spares records without a deadline the reading of the clock.
 func (s *Store) nowFor(deadline int64) int64 {

@@ -46,7 +46,7 @@ func (s *Store) restore(records []store.Record) (written int, err error) {
 		if !live {
 			continue
 		}
-		before, err := s.header(r.Key)
+		before, err := s.header(s.stripe(r.Key), r.Key)
 		if err != nil {
 			return 0, errors.Join(err, b.Close())
 		}
@@ -94,6 +94,7 @@ func (s *Store) lockAll(records []store.Record) (unlock func()) {
 	places = slices.Compact(places)
 	for _, p := range places {
 		s.stripes[p].Lock()
+		s.stripes[p].forget()
 	}
 	return func() {
 		for _, p := range places {

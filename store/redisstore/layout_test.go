@@ -11,6 +11,7 @@ import (
 	"github.com/failwell/failwell/internal/servers"
 	"github.com/failwell/failwell/store"
 	"github.com/failwell/failwell/store/meter"
+	"github.com/failwell/failwell/store/storetest"
 )
 
 func openOn(t *testing.T, r *servers.RedisServer, opts Options) *Store {
@@ -143,8 +144,8 @@ func (s *Store) indexed(t *testing.T) (n int64) {
 func TestSweeps(t *testing.T) {
 	t.Parallel()
 	r := servers.Redis(t, servers.RedisOptions{})
-	now := time.Now()
-	for _, opts := range []Options{{}, {Clock: func() time.Time { return now }}} {
+	clock := storetest.NewClock()
+	for _, opts := range []Options{{}, {Clock: clock.Now}} {
 		if _, err := r.Do("FLUSHALL"); err != nil {
 			t.Fatal(err)
 		}
@@ -159,7 +160,7 @@ func TestSweeps(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		now = now.Add(time.Second)
+		clock.Advance(time.Second)
 		var v store.Version
 		var err error
 		writes := 0
