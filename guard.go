@@ -241,6 +241,7 @@ func (g *Guard) Wrap(next http.Handler) http.Handler {
 		}
 		x.begun = true
 		g.serve(x, r, next)
+		x.silent()
 	})
 }
 
@@ -313,6 +314,15 @@ func (x *exchange) finished() {
 	if !x.over {
 		x.adopt() // trailers
 		x.settle(nil)
+	}
+}
+
+// silent answers for a handler that has said nothing, as net/http would.
+func (x *exchange) silent() {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if !x.over && !x.started {
+		x.writeHeader(http.StatusOK)
 	}
 }
 

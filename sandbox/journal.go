@@ -169,7 +169,7 @@ func (j *journal) wrap(s *Sandbox, next http.Handler) http.Handler {
 		if r.Body != nil && r.Body != http.NoBody {
 			r.Body = body
 		}
-		r, decision := s.faults.Decide(r, e.Key) //nolint:contextcheck // what comes back has the request's context
+		r, decision := s.faults.Decide(r, e.Key)
 		e.Fault = decision.Told()
 		r = r.WithContext(context.WithValue(r.Context(), entryKey{}, e))
 		seen := &seenWriter{ResponseWriter: w}
