@@ -31,7 +31,7 @@ const (
 )
 
 // New makes the stand-in of Hume Expression Measurement.
-func New(w *stand.World) (stand.API, error) { //nolint:ireturn // what a sandbox keeps its stand-ins by
+func New(w *stand.World) (stand.API, error) {
 	return &api{World: w, conflict: w.Contract.MustCode("conflict"), bad: w.Contract.MustCode("bad_request")}, nil
 }
 
@@ -197,7 +197,7 @@ func (h *api) expire(ctx context.Context, key string) error {
 	if errors.Is(err, store.ErrAbsent) {
 		return nil
 	}
-	return err
+	return err //nolint:wrapcheck // whoever runs it names it
 }
 
 // ended says of a job whose findings are asked for whether there are any.

@@ -13,7 +13,6 @@ import (
 	"mime/multipart"
 	"net/http"
 	"net/url"
-	"slices"
 	"strings"
 	"time"
 
@@ -126,7 +125,12 @@ func (h *api) fill(j *job) error {
 }
 
 func known(model string) bool {
-	return slices.Contains(allModels, model)
+	for _, name := range allModels {
+		if name == model {
+			return true
+		}
+	}
+	return false
 }
 
 func (h *api) invalid(field, issue string) error {
@@ -205,7 +209,7 @@ func (s *source) setContent(head []byte) {
 func (h *api) roomInQueue(ctx context.Context) error {
 	all, err := h.jobs().All(ctx)
 	if err != nil {
-		return err
+		return err //nolint:wrapcheck // a fault of ours, as it is
 	}
 	unfinished := 0
 	for i := range all {

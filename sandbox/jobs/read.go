@@ -47,7 +47,7 @@ func (h *api) get(w http.ResponseWriter, r *http.Request) error {
 func (h *api) list(w http.ResponseWriter, r *http.Request) error {
 	all, err := h.jobs().All(r.Context())
 	if err != nil {
-		return err
+		return err //nolint:wrapcheck // a fault of ours, as it is
 	}
 	query, client := r.URL.Query(), h.Account(r)
 	all = slices.DeleteFunc(all, func(j job) bool {

@@ -1,7 +1,6 @@
 package jobs
 
 import (
-	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -46,7 +45,7 @@ func parseSRT(text string) ([]cue, error) {
 		cues = append(cues, c)
 	}
 	if len(cues) == 0 {
-		return nil, errors.New("line 1: there is no subtitle")
+		return nil, fmt.Errorf("line 1: there is no subtitle")
 	}
 	return cues, nil
 }
@@ -83,7 +82,7 @@ func parseTime(s string) (time.Duration, error) {
 		total += time.Duration(n) * unit
 	}
 	n, err := strconv.ParseUint(milli, 10, 16)
-	return total + time.Duration(n)*time.Millisecond, err //nolint:wrapcheck // what is wrong is told with the line
+	return total + time.Duration(n)*time.Millisecond, err
 }
 
 func formatTime(d time.Duration) string {

@@ -99,7 +99,7 @@ func (h *api) begin(product string) stand.Handler {
 		// What is given as text can be counted now; the rest is in the minimum.
 		more := int64(len(strings.Fields(j.Input.SRTContent)) / centsPerWords)
 		if err := h.Charge(r.Context(), funds, more); err != nil {
-			return err
+			return err //nolint:wrapcheck // an error of the contract
 		}
 		j.Cents += more
 		if err := h.jobs().Put(r.Context(), j.ID, 0, j); err != nil {
@@ -143,7 +143,7 @@ func inside(host string) bool {
 func (h *api) roomInQueue(ctx context.Context) error {
 	all, err := h.jobs().All(ctx)
 	if err != nil {
-		return err
+		return err //nolint:wrapcheck // a fault of ours, as it is
 	}
 	unfinished := 0
 	for i := range all {

@@ -115,7 +115,7 @@ func (d *Due) Run(ctx context.Context) (time.Duration, error) {
 func (d *Due) Next(ctx context.Context) (time.Time, bool, error) {
 	page, err := d.Store.Scan(ctx, d.Prefix, "", 1)
 	if err != nil || len(page) == 0 {
-		return time.Time{}, false, err
+		return time.Time{}, false, err //nolint:wrapcheck // the store says why
 	}
 	stamp, _, _ := strings.Cut(strings.TrimPrefix(page[0].Key, d.Prefix), "/")
 	at, err := time.Parse(instantForm, stamp)
