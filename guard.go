@@ -45,6 +45,11 @@ type Guard struct {
 	// Source returns what failing authentication is throttled by. Nil means
 	// the peer's address without the port.
 	Source func(*http.Request) string
+	// Caller tells callers of one key apart who are refused together, by something
+	// that stays the same while one of them tries again; each is then told an
+	// instant of its own to come back. It is asked where a request has neither an
+	// idempotency key nor a trace id. Nil, and 0, are for one caller.
+	Caller func(*http.Request) uint32
 	// Logger gets one record per failure on our side, with its private cause.
 	// Nil means slog.Default.
 	Logger *slog.Logger
@@ -236,6 +241,7 @@ func (g *Guard) Wrap(next http.Handler) http.Handler {
 		}
 		x.begun = true
 		g.serve(x, r, next)
+		x.silent()
 	})
 }
 
@@ -308,6 +314,15 @@ func (x *exchange) finished() {
 	if !x.over {
 		x.adopt() // trailers
 		x.settle(nil)
+	}
+}
+
+// silent answers for a handler that has said nothing, as net/http would.
+func (x *exchange) silent() {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if !x.over && !x.started {
+		x.writeHeader(http.StatusOK)
 	}
 }
 

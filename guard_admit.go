@@ -85,6 +85,7 @@ func (g *Guard) admitCaller(x *exchange, r *http.Request) bool {
 		// What the service behind knows callers of public operations by.
 		call.Identity = strings.Join(r.Header["Authorization"], ", ")
 	}
+	call.Caller = g.caller(r, call.IdempotencyKeys)
 	call.Credential, call.Misplaced = g.state.credential(r)
 	x.credential = call.Credential
 	began := g.now()
@@ -115,6 +116,30 @@ func (g *Guard) source(r *http.Request) string {
 		return r.RemoteAddr
 	}
 	return host
+}
+
+// caller is a token of whoever makes a call, the same for each of its tries.
+func (g *Guard) caller(r *http.Request, keys []string) uint32 {
+	if len(keys) == 1 {
+		return token(keys[0])
+	}
+	// W3C Trace Context, section 3.2: version, trace id, parent id, flags.
+	if trace := r.Header["Traceparent"]; len(trace) == 1 && len(trace[0]) >= 55 {
+		return token(trace[0][3:35])
+	}
+	if g.Caller != nil {
+		return g.Caller(r)
+	}
+	return 0
+}
+
+// token is the FNV-1a hash of s, which is the same in every process.
+func token(s string) uint32 {
+	h := uint32(2166136261)
+	for i := range len(s) {
+		h = (h ^ uint32(s[i])) * 16777619
+	}
+	return max(h, 1)
 }
 
 // schemeReader looks for a key in one place.

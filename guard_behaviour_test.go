@@ -215,3 +215,19 @@ func TestGuardRefusesBeforeTheBody(t *testing.T) {
 		_ = conn.Close()
 	}
 }
+
+// A handler that says nothing gets the 200 of net/http, with what the contract
+// promises on every response.
+func TestGuardSilentHandler(t *testing.T) {
+	g := newGuard(t)
+	server := httptest.NewServer(g.Wrap(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {})))
+	defer server.Close()
+	resp, err := server.Client().Get(server.URL + "/notes")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode != 200 || resp.Header.Get(g.Contract.Headers.RequestID.Name) == "" {
+		t.Errorf("%d %v", resp.StatusCode, resp.Header)
+	}
+}

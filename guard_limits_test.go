@@ -253,3 +253,25 @@ func value(i httpsfv.Item, name string) any {
 	v, _ := i.Params.Get(name)
 	return v
 }
+
+// Callers of one key who are refused together are told different instants; one
+// who tries again keeps its own. A trace id tells them apart.
+func TestGuardTellsCallersApart(t *testing.T) {
+	l := newLimited(t, "{limit: 60, per: 1h, burst: 1}", "{on: all, limit: X-Limit, remaining: X-Left, reset: X-Reset}")
+	ask := func(trace string) string {
+		r := request("GET", "/notes", "", "Authorization", "Bearer "+l.key)
+		if trace != "" {
+			r.Header.Set("Traceparent", "00-"+strings.Repeat(trace, 32)+"-00f067aa0ba902b7-01")
+		}
+		rec := httptest.NewRecorder()
+		l.handler.ServeHTTP(rec, r)
+		return rec.Header().Get("Retry-After")
+	}
+	var told []string
+	for _, trace := range []string{"1", "1", "2", "3", "2", "", ""} {
+		told = append(told, ask(trace))
+	}
+	if got := strings.Join(told, " "); got != " 60 120 180 120 240 240" {
+		t.Errorf("they were told%s", got)
+	}
+}

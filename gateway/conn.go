@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"os"
 	"strconv"
+	"sync"
 	"sync/atomic"
 	"time"
 )
@@ -24,6 +25,10 @@ type clientConn struct {
 
 	// refuse renders the contract's answer for one of net/http's statuses.
 	refuse func(status int) []byte
+	// seat tells the connection from others of its address that are open.
+	seat   uint32
+	leave  func()
+	closed sync.Once
 	// serving is set while a handler's response may be written. Only outside of
 	// it are writes looked at: a body may well look like a response.
 	serving atomic.Bool

@@ -18,13 +18,14 @@ type front struct {
 	patient time.Duration
 	refuse  func(status int) []byte
 
+	seats        *seats
 	http1, http2 *handed
 	handshakes   sync.WaitGroup
 }
 
 func newFront(l net.Listener, config *tls.Config, patient time.Duration, refuse func(int) []byte) *front {
 	return &front{
-		Listener: l, tls: config, patient: patient, refuse: refuse,
+		Listener: l, tls: config, patient: patient, refuse: refuse, seats: newSeats(),
 		http1: &handed{addr: l.Addr(), conns: make(chan net.Conn), done: make(chan struct{})},
 		http2: &handed{addr: l.Addr(), conns: make(chan net.Conn), done: make(chan struct{})},
 	}
@@ -36,7 +37,13 @@ func (f *front) Accept() (net.Conn, error) {
 	if err != nil {
 		return nil, err //nolint:wrapcheck // net/http looks at what it is
 	}
-	return &clientConn{Conn: conn, refuse: f.refuse}, nil
+	return f.seated(conn), nil
+}
+
+func (f *front) seated(conn net.Conn) *clientConn {
+	c := &clientConn{Conn: conn, refuse: f.refuse}
+	c.seat, c.leave = f.seats.take(conn.RemoteAddr())
+	return c
 }
 
 // run accepts TLS connections until the listener is closed. Each handshake has
@@ -85,7 +92,7 @@ func (f *front) handshake(ctx context.Context, conn net.Conn) {
 		f.http2.hand(secure)
 		return
 	}
-	f.http1.hand(&tlsClientConn{&clientConn{Conn: secure, refuse: f.refuse}, secure})
+	f.http1.hand(&tlsClientConn{f.seated(secure), secure})
 }
 
 // looksLikeHTTP recognises the first bytes of a request in the clear.

@@ -87,6 +87,7 @@ func (c *clientConn) setOwnDeadline(t time.Time) error {
 // Close implements net.Conn. While a body may still be under way, the answer
 // that refuses it would be lost with a reset.
 func (c *clientConn) Close() error {
+	c.closed.Do(c.leave)
 	if !c.unasked.Swap(false) {
 		return c.Conn.Close() //nolint:wrapcheck // net/http looks at what the connection says
 	}

@@ -145,7 +145,7 @@ func (s *Sandbox) streamJournal(w http.ResponseWriter, r *http.Request) error {
 	defer beat.Stop()
 	for {
 		if err := flush.Flush(); err != nil {
-			return nil //nolint:nilerr // the reader is gone
+			return nil
 		}
 		select {
 		case <-r.Context().Done():

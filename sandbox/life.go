@@ -53,16 +53,16 @@ func (s *Sandbox) begin(ctx context.Context) (*life, error) {
 		if own, ok := api.(stand.KeySeeder); ok {
 			more, err := own.SeedKeys(ctx)
 			if err != nil {
-				return err //nolint:wrapcheck // the API says which key
+				return err
 			}
 			maps.Copy(keys, more)
 		}
 		if err := api.Seed(ctx); err != nil {
-			return err //nolint:wrapcheck // the API says what it could not make
+			return err
 		}
 		return s.photograph(ctx)
 	}); err != nil {
-		return nil, err //nolint:wrapcheck // it says which key
+		return nil, err
 	}
 	if l.handler, err = s.routes(w, api.Handlers()); err != nil {
 		return nil, err
@@ -127,11 +127,11 @@ func (s *Sandbox) photograph(ctx context.Context) error {
 	var all []kept
 	for record, err := range store.All(ctx, s.store, s.realm(), 0) {
 		if err != nil {
-			return err //nolint:wrapcheck // the store says why
+			return err
 		}
 		all = append(all, kept{record.Key, record.Value})
 	}
-	return s.pictures().Put(ctx, "first", 0, all) //nolint:wrapcheck // it says which record
+	return s.pictures().Put(ctx, "first", 0, all)
 }
 
 // Reset makes everything as it was at the first start: resources, keys,
@@ -156,19 +156,19 @@ func (s *Sandbox) Reset(ctx context.Context) error {
 func (s *Sandbox) restore(ctx context.Context, old *life) (*life, error) {
 	picture, _, err := s.pictures().Get(ctx, "first")
 	if err != nil {
-		return nil, err //nolint:wrapcheck // it says which record
+		return nil, err
 	}
 	for record, err := range store.All(ctx, s.store, s.realm(), 0) {
 		if err != nil {
-			return nil, err //nolint:wrapcheck // the store says why
+			return nil, err
 		}
 		if err := s.store.Delete(ctx, record.Key, record.Version); err != nil && !errors.Is(err, store.ErrAbsent) {
-			return nil, err //nolint:wrapcheck // as above
+			return nil, err
 		}
 	}
 	for _, k := range picture {
 		if _, err := s.store.Swap(ctx, k.Key, 0, k.Value, 0); err != nil {
-			return nil, err //nolint:wrapcheck // as above
+			return nil, err
 		}
 	}
 	// The list of keys is written last at a first start, and is what tells that

@@ -22,7 +22,7 @@ var assets embed.FS
 // pages is parsed at each use, which takes a tenth of a millisecond: a page that
 // people open now and then is no reason for state of the package.
 func pages() (*template.Template, error) {
-	return template.New("page.html").Funcs(template.FuncMap{"lower": strings.ToLower, "list": func(s ...string) []string { return s }}).ParseFS(assets, "page/page.html")
+	return template.New("page.html").Funcs(template.FuncMap{"lower": strings.ToLower, "list": func(s ...string) []string { return s }}).ParseFS(assets, "page/page.html") //nolint:wrapcheck // showPage says what it is
 }
 
 // pageView is what the page shows before its script has run.

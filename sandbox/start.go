@@ -23,7 +23,7 @@ type Server struct {
 type TB interface {
 	Helper()
 	Context() context.Context
-	Cleanup(func())
+	Cleanup(end func())
 	Fatalf(format string, args ...any)
 	Errorf(format string, args ...any)
 }

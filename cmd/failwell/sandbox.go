@@ -21,10 +21,10 @@ import (
 )
 
 type sandboxCmd struct {
-	API     string `arg:""                                                      help:"API to stand in for."                                                  name:"name"`
-	Listen  string `default:"127.0.0.1:4010"                                    help:"Address to serve on (${default}); port 0 for any."                     placeholder:"HOST:PORT"`
-	Store   string `default:"memory:"                                           help:"Where it keeps everything: memory:, pebble:DIR, redis:// or postgres:// (${default})." placeholder:"URL"`
-	Faults  string `help:"Script of what goes wrong, in place of the mild one." placeholder:"FILE"                                                           type:"path"`
+	API     string `arg:""                                                      help:"API to stand in for."                                                                         name:"name"`
+	Listen  string `default:"127.0.0.1:4010"                                    help:"Address to serve on (${default}); port 0 for any."                                            placeholder:"HOST:PORT"`
+	Store   string `default:"memory:"                                           help:"Where it keeps everything: memory:, pebble:DIR, redis:// or postgres:// (${default})."        placeholder:"URL"`
+	Faults  string `help:"Script of what goes wrong, in place of the mild one." placeholder:"FILE"                                                                                  type:"path"`
 	Gentle  bool   `help:"Nothing goes wrong on purpose."                       xor:"faults"`
 	Hostile bool   `help:"A fifth of the calls go wrong, in every way."         xor:"faults"`
 	Seed    uint64 `default:"1"                                                 help:"Chooses what goes wrong where chance decides; the same seed gives the same run (${default})." placeholder:"NUMBER"`

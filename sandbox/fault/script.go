@@ -214,7 +214,7 @@ func (r *rule) ordinals() error {
 		}
 	}
 	if err != nil || r.from == 0 || r.to != 0 && r.to < r.from {
-		return fmt.Errorf("nth cannot be %q, write for example 2, 1..3 or 4..", r.Nth)
+		return fmt.Errorf("nth cannot be %q, write for example 4.., 1..3 or 2", r.Nth)
 	}
 	return nil
 }
