@@ -127,17 +127,20 @@ make_e2e() {
   venv
 }
 
-# venv holds the Python services that the tests run, at .tools/venv/bin/python.
+# venv holds the Python services and clients that the tests run, at
+# .tools/venv/bin/python, and older versions of clients in .tools/venv/older.
 venv() {
-  local wanted=scripts/requirements.txt stamp=$tools/venv/requirements.txt
-  cmp -s "$wanted" "$stamp" && "$tools/venv/bin/python" -c 'import fastapi, uvicorn' 2>/dev/null && return
+  local wanted=scripts/requirements.txt older=scripts/requirements-older.txt stamp=$tools/venv/requirements.txt
+  cat "$wanted" "$older" | cmp -s - "$stamp" && "$tools/venv/bin/python" -c 'import fastapi, uvicorn' 2>/dev/null && return
   say 'ensure: making .tools/venv'
   rm -rf "$tools/venv"
   mkdir -p "$tools"
   python3 -m venv "$tools/venv"
   again "$tools/venv/bin/python" -m pip --quiet --disable-pip-version-check --no-input install -r "$wanted" ||
     die "pip could not install $wanted; is a Python package index within reach?"
-  cp "$wanted" "$stamp"
+  again "$tools/venv/bin/python" -m pip --quiet --disable-pip-version-check --no-input install --no-deps --target "$tools/venv/older" -r "$older" ||
+    die "pip could not install $older; is a Python package index within reach?"
+  cat "$wanted" "$older" >"$stamp"
 }
 
 # go_tool NAME MODULE@VERSION: built from source into .tools/bin, pinned.
