@@ -170,7 +170,7 @@ func TestReportOfWrites(t *testing.T) {
 	for round, rates := range [][2]int64{{100, 60}, {200, 140}, {100, 80}} {
 		w := write{store: "pebble", round: round, cpu: [2]time.Duration{10 * time.Microsecond, 20 * time.Microsecond}}
 		for i := range w.load {
-			w.load[i] = load{requests: rates[i], took: time.Second, p99: time.Millisecond}
+			w.load[i] = load{requests: rates[i] + 10, refused: 10, took: time.Second, p99: time.Millisecond}
 		}
 		all = append(all, w)
 	}
@@ -178,7 +178,7 @@ func TestReportOfWrites(t *testing.T) {
 	if err := reportWrites(&out, []string{"memory", "pebble"}, all); err != nil {
 		t.Fatal(err)
 	}
-	if want := "| pebble | 100 | 10.0 | 1.00 | 80 | **0.70** (0.60–0.80) | 20.0 | **2.00** (2.00–2.00) | 1.00 |\n"; !strings.HasSuffix(out.String(), want) {
+	if want := "| pebble | 100 | 10.0 | 1.00 | 80 | **0.70** (0.60–0.80) | 20.0 | **2.00** (2.00–2.00) | 1.00 | 11.11 |\n"; !strings.HasSuffix(out.String(), want) {
 		t.Errorf("got\n%s\nwant at the end\n%s", &out, want)
 	}
 }
@@ -197,5 +197,12 @@ func TestReportOfRecords(t *testing.T) {
 	}
 	if strings.Contains(out.String(), "after a kill") {
 		t.Errorf("the report has rows without a measurement:\n%s", &out)
+	}
+}
+
+func TestRunsAsTheScriptReadsThem(t *testing.T) {
+	t.Parallel()
+	if r := (runs{100, 90}); r.list() != "AGAIN=held0:100,held1:90" || r.records() != 190 {
+		t.Errorf("%s, %d records", r.list(), r.records())
 	}
 }

@@ -28,20 +28,20 @@ func (b *bench) held(ctx context.Context, out, progress io.Writer) error {
 	if err != nil {
 		return err
 	}
-	n, err := b.fill(ctx, s.url, progress)
+	filled, err := b.fill(ctx, s.url, progress)
 	if err != nil {
 		return fmt.Errorf("filling the store: %w", err)
 	}
 	var x kept
 	before := &x.afterEnd // fill has ended well
 	for round := range b.rounds {
-		if err := b.heldRound(ctx, s.url, n, round, before, &x); err != nil {
+		if err := b.heldRound(ctx, s.url, filled, round, before, &x); err != nil {
 			return err
 		}
 		before = &x.afterKill
 		fmt.Fprintf(progress, "round %d/%d  records  start %.2f s  replay p99 %v\n", round+1, b.rounds, median(x.afterEnd), x.ease[round].p99)
 	}
-	return x.report(out, n, b.connections)
+	return x.report(out, filled.records(), b.connections)
 }
 
 // kept is what was measured with a full store: seconds to the first answer after
@@ -53,13 +53,13 @@ type kept struct {
 
 // heldRound starts twice. The first gateway replays and ends well, the second is
 // killed while it writes, so that the next start finds a log to read.
-func (b *bench) heldRound(ctx context.Context, store string, n, round int, before *[]float64, x *kept) error {
+func (b *bench) heldRound(ctx context.Context, store string, filled runs, round int, before *[]float64, x *kept) error {
 	p, url, took, err := b.restarted(ctx, store)
 	if err != nil {
 		return err
 	}
 	*before = append(*before, took.Seconds())
-	err = b.replays(ctx, url, n, x)
+	err = b.replays(ctx, url, filled, x)
 	p.stop()
 	if err != nil {
 		return err
@@ -102,31 +102,57 @@ func (x *kept) report(w io.Writer, n, connections int) error {
 	return nil
 }
 
-// fill writes until there are as many records as asked for, and returns how many
-// values from 1 on are surely among them.
-func (b *bench) fill(ctx context.Context, store string, progress io.Writer) (int, error) {
+// runs are how many writes were answered in each run of the load. A run has a
+// name of its own, since what was under way at the end of one may still be.
+type runs []int
+
+func (r runs) name(i int) string { return fmt.Sprint("held", i) }
+
+func (r runs) records() (n int) {
+	for _, count := range r {
+		n += count
+	}
+	return n
+}
+
+// list is what write.lua reads.
+func (r runs) list() string {
+	parts := make([]string, len(r))
+	for i, count := range r {
+		parts[i] = fmt.Sprintf("%s:%d", r.name(i), count)
+	}
+	return "AGAIN=" + strings.Join(parts, ",")
+}
+
+// fill writes until there are as many records as asked for.
+func (b *bench) fill(ctx context.Context, store string, progress io.Writer) (runs, error) {
 	listen, err := freeAddress(ctx)
 	if err != nil {
-		return 0, err
+		return nil, err
 	}
 	p, err := b.gateway(ctx, store, "wide", listen)
 	if err != nil {
-		return 0, err
+		return nil, err
 	}
 	defer p.stop()
-	url, n := "http://"+listen+writePath, 0
+	var filled runs
+	url := "http://" + listen + writePath
 	if err := p.answers(ctx, url, b.keys[0], http.StatusOK); err != nil {
-		return 0, err
+		return nil, err
 	}
-	for n < b.records {
-		l, err := b.wrote(ctx, url, keyHeader, "held", b.connections, 2*time.Second, fmt.Sprint("FIRST=", n+1))
+	for filled.records() < b.records {
+		l, err := b.wrote(ctx, url, keyHeader, filled.name(len(filled)), b.connections, 5*time.Second)
 		if err != nil {
-			return 0, err
+			return nil, err
 		}
-		n += int(l.requests)
-		fmt.Fprintf(progress, "records  %d of %d\n", n, b.records)
+		if l.refused > 0 {
+			return nil, fmt.Errorf("%d writes were refused", l.refused)
+		}
+		// The last ones sent were perhaps not answered.
+		filled = append(filled, max(int(l.requests)-b.connections, 1))
+		fmt.Fprintf(progress, "records  %d of %d\n", filled.records(), b.records)
 	}
-	return n, nil
+	return filled, nil
 }
 
 // restarted starts a gateway on the store and takes the time to its first answer.
@@ -148,41 +174,45 @@ func (b *bench) restarted(ctx context.Context, store string) (p *process, url st
 }
 
 // replays asks for answers that are there, at ease and then in a crowd.
-func (b *bench) replays(ctx context.Context, url string, n int, x *kept) error {
-	if err := b.replayed(ctx, url, n); err != nil {
+func (b *bench) replays(ctx context.Context, url string, filled runs, x *kept) error {
+	if err := b.replayed(ctx, url, filled); err != nil {
 		return err
 	}
-	again := fmt.Sprint("AGAIN=", n)
+	again := filled.list()
 	l, err := b.wrote(ctx, url, keyHeader, "held", fewConnections, b.loaded, again)
 	if err != nil {
 		return err
 	}
 	x.ease = append(x.ease, l)
+	refused := l.refused
 	if l, err = b.wrote(ctx, url, keyHeader, "held", b.connections, b.loaded, again); err != nil {
 		return err
 	}
 	x.crowd = append(x.crowd, l)
+	if refused += l.refused; refused > 0 {
+		return fmt.Errorf("%d replays were refused", refused)
+	}
 	return nil
 }
 
-// replayed makes sure that answers are replays: the first record and the last.
-func (b *bench) replayed(ctx context.Context, url string, n int) error {
+// replayed makes sure that answers are replays: the last record of each run.
+func (b *bench) replayed(ctx context.Context, url string, filled runs) error {
 	body := `{"name":"` + strings.Repeat("x", 200) + `"}`
-	for _, value := range []int{1, n} {
+	for i, value := range filled {
 		r, err := http.NewRequestWithContext(ctx, http.MethodPost, url, strings.NewReader(body))
 		if err != nil {
 			return fmt.Errorf("replay: %w", err)
 		}
 		r.Header.Set("Content-Type", "application/json")
 		r.Header.Set("X-Api-Key", b.keys[value%len(b.keys)])
-		r.Header.Set(keyHeader, fmt.Sprint("held-", value))
+		r.Header.Set(keyHeader, fmt.Sprint(filled.name(i), "-", value))
 		resp, err := http.DefaultClient.Do(r)
 		if err != nil {
 			return fmt.Errorf("replay: %w", err)
 		}
 		_ = resp.Body.Close() // only the head counts
 		if resp.StatusCode != http.StatusOK || resp.Header.Get("X-Replayed") != "true" {
-			return fmt.Errorf("record %d is not replayed: %s", value, resp.Status)
+			return fmt.Errorf("record %s-%d is not replayed: %s", filled.name(i), value, resp.Status)
 		}
 	}
 	return nil

@@ -38,7 +38,7 @@ func (b *bench) writes(ctx context.Context, out, progress io.Writer) error {
 			}
 			all = append(all, w)
 			fmt.Fprintf(progress, "round %d/%d  writes  %-8s  %6.0f/s  with a key %6.0f/s  %.2f\n",
-				round+1, b.rounds, store, w.load[0].rate(), w.load[1].rate(), w.load[1].rate()/w.load[0].rate())
+				round+1, b.rounds, store, w.load[0].accepted(), w.load[1].accepted(), w.load[1].accepted()/w.load[0].accepted())
 		}
 	}
 	return reportWrites(out, b.stores, all)
@@ -92,12 +92,12 @@ func (b *bench) write(ctx context.Context, store string, round int) (_ write, er
 	return w, nil
 }
 
-// wrote is a load of writes that must succeed. On a machine that others use too,
-// a store may now and then be too slow for a decision; some of those are borne.
+// wrote is a load of writes. A store over a network that has not answered in 20 ms
+// is away for that call, which is refused: the report tells how many were.
 func (b *bench) wrote(ctx context.Context, url, header, run string, connections int, d time.Duration, env ...string) (load, error) {
 	l, err := runWrk(ctx, b.writing, url, connections, d, append(env, "KEYS_FILE="+b.keysFile, "HEADER="+header, "RUN="+run)...)
-	if err == nil && (float64(l.refused) > strays*float64(l.requests) || l.broken > 0) {
-		err = fmt.Errorf("of %d writes %d were refused and %d failed", l.requests, l.refused, l.broken)
+	if err == nil && l.broken > 0 {
+		err = fmt.Errorf("of %d writes %d failed", l.requests, l.broken)
 	}
 	return l, err
 }
@@ -108,8 +108,8 @@ func reportWrites(w io.Writer, stores []string, all []write) error {
 	}
 	out := bufio.NewWriter(w)
 	fmt.Fprint(out, "\n### Writes with an idempotency key, beside the same without\n\n",
-		"| | without: rate/s | CPU µs | p99 ms | with a key: rate/s | × | CPU µs | × | p99 ms |\n| --- |",
-		" ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |\n")
+		"| | without: rate/s | CPU µs | p99 ms | with a key: rate/s | × | CPU µs | × | p99 ms | refused % |\n| --- |",
+		" ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |\n")
 	for _, store := range stores {
 		rows := slices.DeleteFunc(slices.Clone(all), func(w write) bool { return w.store != store })
 		if len(rows) == 0 {
@@ -120,12 +120,13 @@ func reportWrites(w io.Writer, stores []string, all []write) error {
 			v := valuesOf(rows, of)
 			return fmt.Sprintf("**%.2f** (%.2f–%.2f)", median(v), slices.Min(v), slices.Max(v))
 		}
-		fmt.Fprintf(out, "| %s | %.0f | %.1f | %.2f | %.0f | %s | %.1f | %s | %.2f |\n", store,
-			middle(func(w write) float64 { return w.load[0].rate() }), middle(func(w write) float64 { return micro(w.cpu[0]) }),
+		fmt.Fprintf(out, "| %s | %.0f | %.1f | %.2f | %.0f | %s | %.1f | %s | %.2f | %.2f |\n", store,
+			middle(func(w write) float64 { return w.load[0].accepted() }), middle(func(w write) float64 { return micro(w.cpu[0]) }),
 			middle(func(w write) float64 { return micro(w.load[0].p99) / 1e3 }),
-			middle(func(w write) float64 { return w.load[1].rate() }), spread(func(w write) float64 { return w.load[1].rate() / w.load[0].rate() }),
+			middle(func(w write) float64 { return w.load[1].accepted() }), spread(func(w write) float64 { return w.load[1].accepted() / w.load[0].accepted() }),
 			middle(func(w write) float64 { return micro(w.cpu[1]) }), spread(func(w write) float64 { return micro(w.cpu[1]) / micro(w.cpu[0]) }),
-			middle(func(w write) float64 { return micro(w.load[1].p99) / 1e3 }))
+			middle(func(w write) float64 { return micro(w.load[1].p99) / 1e3 }),
+			middle(func(w write) float64 { return 100 * float64(w.load[1].refused) / float64(w.load[1].requests) }))
 	}
 	if err := out.Flush(); err != nil {
 		return fmt.Errorf("writing the report: %w", err)

@@ -24,6 +24,9 @@ type load struct {
 
 func (l load) rate() float64 { return float64(l.requests) / l.took.Seconds() }
 
+// accepted is the rate of what was not refused.
+func (l load) accepted() float64 { return float64(l.requests-l.refused) / l.took.Seconds() }
+
 // runWrk loads url from one thread, so that on two cores one is left for the
 // target most of the time. env tells the script what to send.
 func runWrk(ctx context.Context, script, url string, connections int, d time.Duration, env ...string) (load, error) {

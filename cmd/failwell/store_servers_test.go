@@ -167,6 +167,7 @@ func TestCheckOfSharedStores(t *testing.T) {
 		weaker      bool
 	}{
 		"redis as it should be":        {redis.URL(), secret, false},
+		"redis that keeps nothing":     {loose.URL(), secret, true},
 		"postgres as it comes":         {postgres.URL(), servers.PostgresPassword, false},
 		"postgres that does not fsync": {weak.URL(), servers.PostgresPassword, true},
 	} {
