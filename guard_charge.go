@@ -3,6 +3,7 @@ package failwell
 import (
 	"context"
 	"errors"
+	"fmt"
 
 	"github.com/failwell/failwell/admission"
 	"github.com/failwell/failwell/contract/condition"
@@ -28,6 +29,19 @@ func Charge(ctx context.Context, name string, amount int64) error {
 func ChargeStorage(ctx context.Context, bytes int64) error {
 	return charge(ctx, func(c *admission.Controller, x *exchange) error {
 		return c.StoreCall(ctx, &x.call, &x.verdict, bytes)
+	})
+}
+
+// KeepStorage says how many bytes a handler keeps of the request's body, where its
+// operation stores bodies: a form is longer than the file in it, and a file that
+// is there already needs no room. Without it the length of the body counts.
+func KeepStorage(ctx context.Context, bytes int64) error {
+	return charge(ctx, func(_ *admission.Controller, x *exchange) error {
+		if bytes < 0 {
+			return fmt.Errorf("failwell: %d bytes cannot be kept", bytes)
+		}
+		x.call.Size = bytes // what Settle corrects the storage to
+		return nil
 	})
 }
 

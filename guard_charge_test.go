@@ -90,3 +90,58 @@ plans: {only: {quota: {jobs: 10/day}, storage: 1KB}}
 		}
 	}
 }
+
+// TestHandlersKeepPartOfABody: an operation that stores its body takes room for
+// all of it, and keeps what its handler says.
+func TestHandlersKeepPartOfABody(t *testing.T) {
+	t.Parallel()
+	source := guardContract + `  POST /files: {id: files, stores: true, max_body: 500, media_types: [text/plain]}
+plans: {only: {storage: 1KB}}
+`
+	c, err := contract.Parse("keep.yaml", []byte(source))
+	if err != nil {
+		t.Fatal(err)
+	}
+	controller := &admission.Controller{Contract: c, Store: &store.Memory{}, StoreTimeout: time.Minute}
+	key, _, err := controller.Keys().Create(t.Context(), admission.NewKey{Account: "a"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	g := &failwell.Guard{Contract: c, Admission: controller, Logger: slog.New(slog.DiscardHandler)}
+	var keep int64
+	handler := g.Wrap(g.HandleFunc(func(w http.ResponseWriter, r *http.Request) error {
+		if err := failwell.KeepStorage(r.Context(), keep); err != nil {
+			return err
+		}
+		w.WriteHeader(http.StatusNoContent)
+		return nil
+	}))
+	for _, x := range []struct {
+		announced bool
+		keep      int64
+		status    int
+		used      int64
+	}{
+		{true, 60, http.StatusNoContent, 60},
+		{false, 7, http.StatusNoContent, 67},
+		{true, 0, http.StatusNoContent, 67},
+		{true, -1, http.StatusInternalServerError, 67},
+	} {
+		keep = x.keep
+		r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/files", strings.NewReader(strings.Repeat("x", 100)))
+		r.Header.Set("Authorization", "Bearer "+key)
+		r.Header.Set("Content-Type", "text/plain")
+		if !x.announced {
+			r.ContentLength = -1
+		}
+		w := httptest.NewRecorder()
+		handler.ServeHTTP(w, r)
+		all, err := controller.Usage(t.Context(), "a")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if w.Code != x.status || len(all) != 1 || all[0].Used != x.used {
+			t.Errorf("%+v: status %d %s, usage %+v", x, w.Code, w.Body, all)
+		}
+	}
+}
