@@ -24,6 +24,7 @@ import (
 
 	"github.com/failwell/failwell/contract"
 	"github.com/failwell/failwell/contract/builtin"
+	"github.com/failwell/failwell/sandbox/aionvision"
 	"github.com/failwell/failwell/sandbox/fault"
 	"github.com/failwell/failwell/sandbox/hebbrix"
 	"github.com/failwell/failwell/sandbox/heppu"
@@ -66,7 +67,7 @@ const AccountHeader = stand.AccountHeader
 
 // apis are the stand-ins there are.
 func apis() map[string]func(*stand.World) (stand.API, error) {
-	return map[string]func(*stand.World) (stand.API, error){"hebbrix": hebbrix.New, "heppu": heppu.New, "hume": hume.New, "jobs": jobs.New}
+	return map[string]func(*stand.World) (stand.API, error){"aionvision": aionvision.New, "hebbrix": hebbrix.New, "heppu": heppu.New, "hume": hume.New, "jobs": jobs.New}
 }
 
 // Names lists the APIs that have a stand-in.

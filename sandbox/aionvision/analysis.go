@@ -68,7 +68,7 @@ func (a *analysis) show(f *file) map[string]any {
 	out := map[string]any{
 		"analysis_job_id": a.ID, "media_id": f.ID, "status": a.Status,
 		"progress_percent": map[string]int{isSending: 33, isProcessing: 66, isCompleted: 100}[a.Status],
-		"current_step": nil, "started_at": a.Started, "completed_at": a.Ended, "error_message": nil, "error_code": nil, "retry_count": a.Retries,
+		"current_step":     nil, "started_at": a.Started, "completed_at": a.Ended, "error_message": nil, "error_code": nil, "retry_count": a.Retries,
 		"max_retries": maxRetries, "estimated_completion_time": nil,
 	}
 	if a.Code != "" {
