@@ -75,7 +75,9 @@ func (t *teller) tell(e *jsonschema.ValidationError) {
 			t.add(e.InstanceLocation, "union_ambiguous", "fits more than one of the forms that exclude each other")
 			return
 		}
-		t.union(e)
+		if !t.none(e) {
+			t.union(e)
+		}
 	case *kind.Required:
 		for _, name := range k.Missing {
 			t.add(append(slices.Clip(e.InstanceLocation), name), codeMissing, "is required")
@@ -141,6 +143,27 @@ func (t *teller) union(e *jsonschema.ValidationError) {
 	for _, f := range best {
 		t.insert(f)
 	}
+}
+
+// none tells that an object has no one of members that exclude each other: each
+// form lacks one of its own, and nothing else is wrong with any.
+func (t *teller) none(e *jsonschema.ValidationError) bool {
+	depth := len(e.InstanceLocation)
+	var names []string
+	for _, cause := range e.Causes {
+		form := teller{source: t.source, in: t.in}
+		form.tell(cause)
+		if len(form.found) != 1 || form.found[0].Code != codeMissing || len(form.found[0].Path) != depth+1 {
+			return false
+		}
+		names = append(names, form.found[0].Path[depth])
+	}
+	slices.Sort(names)
+	if names = slices.Compact(names); len(names) < 2 {
+		return false
+	}
+	t.add(e.InstanceLocation, codeMissing, "needs one of "+strings.Join(names, ", "))
+	return true
 }
 
 // typesWanted reports whether a form failed because the value as a whole has

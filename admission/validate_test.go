@@ -278,3 +278,57 @@ func BenchmarkValidate(b *testing.B) {
 		})
 	}
 }
+
+// Of members that exclude each other none is as wrong as several: a fault of the
+// body as a whole, where the contract tells those apart.
+func TestValidateMembersThatExcludeEachOther(t *testing.T) {
+	t.Parallel()
+	c := parseContract(t, `
+  POST /v1/things:
+    id: things.create
+    body:
+      type: object
+      required: [language]
+      properties: {text: {type: string, minLength: 1}, url: {type: string}, language: {type: string}}
+      oneOf: [{required: [url]}, {required: [text]}, {required: [file, name]}]
+`)
+	simple := parseContract(t, `
+  POST /v1/things:
+    id: things.create
+    body:
+      type: object
+      required: [language]
+      properties: {text: {type: string, minLength: 1}, url: {type: string}, language: {type: string}}
+      oneOf: [{required: [url]}, {required: [text]}]
+`)
+	for name, tc := range map[string]struct {
+		of       *contract.Contract
+		body     string
+		want     condition.Condition
+		problems string
+	}{
+		"one":               {simple, `{"language":"en","url":"u"}`, "", ""},
+		"none":              {simple, `{"language":"en"}`, condition.RequestMalformed, ": needs one of text, url (missing)"},
+		"several":           {simple, `{"language":"en","url":"u","text":"t"}`, condition.RequestMalformed, ": fits more than one of the forms that exclude each other (union_ambiguous)"},
+		"none, and another": {simple, `{}`, condition.RequestMalformed, ": needs one of text, url (missing); language: is required (missing)"},
+		"another alone":     {simple, `{"url":"u"}`, condition.ParameterMissing, "language: is required (missing)"},
+		"one that is wrong": {simple, `{"language":"en","text":""}`, condition.ValidationFailed, "text: must not be empty (string_too_short)"},
+		"forms of two":      {c, `{"language":"en"}`, condition.ParameterMissing, "url: is required (missing)"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			v, err := NewValidator(tc.of)
+			if err != nil {
+				t.Fatal(err)
+			}
+			got, problems := v.Validate(tc.of.Operations[0], []byte(tc.body))
+			var said []string
+			for _, p := range problems {
+				said = append(said, strings.Join(p.Path, ".")+": "+p.Message+" ("+p.Code+")")
+			}
+			if text := strings.Join(said, "; "); got != tc.want || text != tc.problems {
+				t.Errorf("%s: got %s, %q, want %s, %q", tc.body, got, text, tc.want, tc.problems)
+			}
+		})
+	}
+}
