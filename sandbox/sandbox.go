@@ -9,6 +9,7 @@
 package sandbox
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -56,6 +57,9 @@ type Options struct {
 	// BackendTimeout is optional: how long the API waits for what is behind it.
 	// 0 means two seconds.
 	BackendTimeout time.Duration
+	// BodyTimeout is optional: how long a caller may pause while it sends a body.
+	// 0 means ten seconds.
+	BodyTimeout time.Duration
 	// Open is optional and leaves keys and limits to whoever stands in front:
 	// a gateway that has admitted a call names its account in the header
 	// [AccountHeader].
@@ -218,6 +222,7 @@ var errSharedClock = errors.New("the store keeps its own time, which cannot be s
 // Handler serves the API, and the control endpoints below /_sandbox/.
 func (s *Sandbox) Handler() http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		r = pace(w, r, cmp.Or(s.options.BodyTimeout, bodyTimeout))
 		if s.url.Load() == nil {
 			url := "http://" + r.Host
 			s.url.CompareAndSwap(nil, &url)

@@ -89,6 +89,10 @@ var layers = map[string]layer{
 	"internal/servers": {
 		why: "it starts databases for tests and knows nothing of who talks to them",
 	},
+	"internal/sandboxtest": {
+		may: []string{"contract/...", "sandbox", "sandbox/fault"},
+		why: "it calls stand-ins from outside, as a client does, and cannot favour one",
+	},
 	"internal/crash": {
 		may: []string{"internal/servers", "internal/failpoint"},
 		why: "it attacks the built binary from outside and judges by what it sees, so it must not share code with what it judges",

@@ -215,8 +215,17 @@ func (i *Injector) occurrence(code *contract.Code) error {
 	e := failwell.New(code, nil)
 	e.Condition, e.Status, e.Fields, e.Params = f.Condition, f.Status, f.Fields, f.Params
 	e.RetryAfter, e.HasRetryAfter = f.RetryAfter, f.HasRetryAfter
+	// Whoever refuses for a while says for how long, also where the advice is to
+	// back off by one's own formula.
+	passes := f.Status == http.StatusTooManyRequests || f.Status == http.StatusServiceUnavailable
+	if !e.HasRetryAfter && passes && i.contract.Headers.RetryAfter.On.Holds(f.Status) {
+		e.RetryAfter, e.HasRetryAfter = forcedWait, true
+	}
 	return e
 }
+
+// forcedWait is what a forced refusal tells to wait.
+const forcedWait = time.Second
 
 // early are conditions that are found before a call is let in.
 var early = []condition.Condition{

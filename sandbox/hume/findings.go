@@ -70,7 +70,7 @@ func (j *job) models(s *source) map[string]any {
 	for name := range j.Request.Models {
 		switch text := name == "language" || name == "ner"; {
 		case text && s.Text != "":
-			out[name] = ofText(name, trimRune(s.Text))
+			out[name] = ofText(name, s.Text)
 		case !text && s.Binary:
 			out[name] = ofMedia(name, s)
 		}

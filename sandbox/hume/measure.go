@@ -24,10 +24,10 @@ func (h *api) measure(ctx context.Context, s *source) string {
 		}
 	}
 	switch {
-	case s.Type == fromText && strings.TrimSpace(s.Text) == "", s.Type == fromFile && s.Text == "" && !s.Binary:
-		return "E0200: there is nothing in it"
-	case s.Text != "" && !utf8.ValidString(trimRune(s.Text)):
+	case s.Foreign:
 		return "E0102: the text is not UTF-8"
+	case strings.TrimSpace(s.Text) == "" && !s.Binary:
+		return "E0200: there is nothing in it"
 	}
 	return ""
 }

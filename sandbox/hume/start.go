@@ -15,6 +15,7 @@ import (
 	"net/url"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/google/uuid"
 
@@ -45,6 +46,8 @@ type source struct {
 	// Text is what was found to be text, up to maxText.
 	Text   string `json:"text,omitempty"`
 	Binary bool   `json:"binary,omitempty"`
+	// Foreign is text in an encoding that is not UTF-8; a record cannot hold it.
+	Foreign bool `json:"foreign,omitempty"`
 	// Fault is why it could not be measured.
 	Fault string `json:"fault,omitempty"`
 }
@@ -106,7 +109,7 @@ func (h *api) fill(j *job) error {
 		}
 	}
 	for _, text := range q.Text {
-		j.Sources = append(j.Sources, source{Type: fromText, Text: text[:min(len(text), maxText)]})
+		j.Sources = append(j.Sources, source{Type: fromText, Text: trimRune(text[:min(len(text), maxText)])})
 	}
 	for _, address := range q.URLs {
 		u, err := url.Parse(address)
@@ -199,7 +202,10 @@ func readFile(part *multipart.Part) (source, error) {
 // setContent keeps text as it is and of anything else that it is not text.
 func (s *source) setContent(head []byte) {
 	if strings.HasPrefix(http.DetectContentType(head), "text/") && !bytes.Contains(head, []byte{0}) {
-		s.Text = string(head)
+		text := trimRune(string(head))
+		if s.Foreign = !utf8.ValidString(text); !s.Foreign {
+			s.Text = text
+		}
 		return
 	}
 	s.Binary = len(head) > 0
@@ -207,15 +213,9 @@ func (s *source) setContent(head []byte) {
 
 // roomInQueue refuses jobs when too many are unfinished.
 func (h *api) roomInQueue(ctx context.Context) error {
-	all, err := h.jobs().All(ctx)
+	unfinished, err := h.Due.Pending(ctx, "begin", "finish")
 	if err != nil {
-		return err //nolint:wrapcheck // a fault of ours, as it is
-	}
-	unfinished := 0
-	for i := range all {
-		if all[i].Ended == 0 {
-			unfinished++
-		}
+		return stand.StoreError(err)
 	}
 	if unfinished >= queueRoom {
 		return failwell.FromCondition(condition.Unavailable, nil).WithRetryAfter(queued)

@@ -128,6 +128,11 @@ func (h *api) jobs() stand.Collection[job] {
 	return stand.Collection[job]{Store: h.Store, Prefix: h.Prefix() + "jobs/"}
 }
 
+// owners are the clients of jobs, by the job's id.
+func (h *api) owners() stand.Collection[string] {
+	return stand.Collection[string]{Store: h.Store, Prefix: h.Prefix() + "owners/"}
+}
+
 func (h *api) now() time.Time { return h.Clock.Now().UTC().Truncate(time.Millisecond) }
 
 // stored says in the vocabulary why something could not be kept.

@@ -2,6 +2,7 @@ package jobs
 
 import (
 	"cmp"
+	"context"
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/hex"
@@ -23,7 +24,7 @@ func (h *api) find(r *http.Request) (job, error) {
 	if len(id) > stand.MaxID {
 		return job{}, failwell.New(h.noJob, nil)
 	}
-	j, _, err := h.jobs().Get(r.Context(), id)
+	j, err := h.read(r.Context(), id)
 	switch {
 	case errors.Is(err, store.ErrAbsent):
 		return j, failwell.New(h.noJob, nil)
@@ -33,6 +34,15 @@ func (h *api) find(r *http.Request) (job, error) {
 		return j, failwell.New(h.foreign, nil)
 	}
 	return j, nil
+}
+
+func (h *api) read(ctx context.Context, id string) (job, error) {
+	client, _, err := h.owners().Get(ctx, id)
+	if err != nil {
+		return job{}, err //nolint:wrapcheck // find says what it means
+	}
+	j, _, err := h.jobs().Get(ctx, client+"/"+id)
+	return j, err //nolint:wrapcheck // as above
 }
 
 func (h *api) get(w http.ResponseWriter, r *http.Request) error {
@@ -45,14 +55,13 @@ func (h *api) get(w http.ResponseWriter, r *http.Request) error {
 
 // list shows the caller's jobs, newest first.
 func (h *api) list(w http.ResponseWriter, r *http.Request) error {
-	all, err := h.jobs().All(r.Context())
+	mine := stand.Collection[job]{Store: h.Store, Prefix: h.jobs().Prefix + h.Account(r) + "/"}
+	all, err := mine.All(r.Context())
 	if err != nil {
-		return err //nolint:wrapcheck // a fault of ours, as it is
+		return h.stored(err)
 	}
-	query, client := r.URL.Query(), h.Account(r)
-	all = slices.DeleteFunc(all, func(j job) bool {
-		return j.Client != client || query.Get("status") != "" && query.Get("status") != j.Status
-	})
+	query := r.URL.Query()
+	all = slices.DeleteFunc(all, func(j job) bool { return query.Get("status") != "" && query.Get("status") != j.Status })
 	slices.SortFunc(all, func(a, b job) int { return cmp.Or(b.Created.Compare(a.Created), cmp.Compare(a.ID, b.ID)) })
 	from := min(stand.Number(query, "offset", 0), len(all))
 	shown := []map[string]any{}
@@ -111,7 +120,7 @@ func (h *api) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	upload, isUpload := strings.CutPrefix(name, "uploads/")
 	switch {
 	case isResult && h.signed(r, id):
-		j, _, err := h.jobs().Get(r.Context(), id)
+		j, err := h.read(r.Context(), id)
 		if err != nil {
 			http.NotFound(w, r)
 			return

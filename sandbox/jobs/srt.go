@@ -20,9 +20,10 @@ func parseSRT(text string) ([]cue, error) {
 	text = strings.TrimPrefix(strings.ReplaceAll(text, "\r\n", "\n"), "\ufeff")
 	var cues []cue
 	line, last := 0, 0
-	for block := range strings.SplitSeq(strings.Trim(text, "\n")+"\n\n", "\n\n") {
-		lines := strings.Split(strings.Trim(block, "\n"), "\n")
-		first := line + 1
+	for block := range strings.SplitSeq(strings.TrimRight(text, "\n")+"\n\n", "\n\n") {
+		begun := strings.TrimLeft(block, "\n")
+		lines := strings.Split(strings.TrimRight(begun, "\n"), "\n")
+		first := line + 1 + len(block) - len(begun)
 		line += strings.Count(block, "\n") + 2
 		if len(lines) == 1 && strings.TrimSpace(lines[0]) == "" {
 			continue
@@ -113,10 +114,7 @@ func (j *job) work() error {
 		if err != nil {
 			return err
 		}
-		j.Words = 0
-		for _, c := range cues {
-			j.Words += len(strings.Fields(strings.Join(c.lines, " ")))
-		}
+		j.Words = words(cues)
 		j.Length = cues[len(cues)-1].to.Seconds()
 		mark := ""
 		if j.Status == "translated" {
@@ -125,6 +123,13 @@ func (j *job) work() error {
 		j.Output = formatSRT(cues, mark)
 	}
 	return nil
+}
+
+func words(cues []cue) (n int) {
+	for _, c := range cues {
+		n += len(strings.Fields(strings.Join(c.lines, " ")))
+	}
+	return n
 }
 
 // heard stands for what would be heard in media that nobody plays.

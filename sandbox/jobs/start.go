@@ -30,6 +30,9 @@ type job struct {
 	Done    *time.Time `json:"done,omitempty"`
 }
 
+// key keeps the jobs of a client together.
+func (j *job) key() string { return j.Client + "/" + j.ID }
+
 // input is what a caller asks for; the contract's schemas say which parts a
 // product needs.
 type input struct {
@@ -97,21 +100,35 @@ func (h *api) begin(product string) stand.Handler {
 			}
 		}
 		// What is given as text can be counted now; the rest is in the minimum.
-		more := int64(len(strings.Fields(j.Input.SRTContent)) / centsPerWords)
+		more := estimate(j.Input.SRTContent)
 		if err := h.Charge(r.Context(), funds, more); err != nil {
 			return err //nolint:wrapcheck // an error of the contract
 		}
 		j.Cents += more
-		if err := h.jobs().Put(r.Context(), j.ID, 0, j); err != nil {
+		// Whose it is comes first: an entry without a job is no job.
+		if err := h.owners().Put(r.Context(), j.ID, 0, j.Client); err != nil {
 			return h.stored(err)
 		}
-		if err := h.Due.At(r.Context(), j.Created.Add(step), "step", j.ID); err != nil {
+		if err := h.jobs().Put(r.Context(), j.key(), 0, j); err != nil {
+			return h.stored(err)
+		}
+		if err := h.Due.At(r.Context(), j.Created.Add(step), "step", j.key()); err != nil {
 			return h.stored(err)
 		}
 		return stand.WriteJSON(w, http.StatusAccepted, map[string]string{
 			"jobId": j.ID, "status": "pending", "message": "The job has been taken on.",
 		})
 	}
+}
+
+// estimate is what subtitles cost on top of the minimum, in cents. A broken file
+// is taken for one that is all words.
+func estimate(text string) int64 {
+	n := len(strings.Fields(text))
+	if cues, err := parseSRT(text); err == nil {
+		n = words(cues)
+	}
+	return int64(n / centsPerWords)
 }
 
 func (h *api) checkInput(r *http.Request, in *input) error {
@@ -141,15 +158,9 @@ func inside(host string) bool {
 }
 
 func (h *api) roomInQueue(ctx context.Context) error {
-	all, err := h.jobs().All(ctx)
+	unfinished, err := h.Due.Pending(ctx, "step")
 	if err != nil {
-		return err //nolint:wrapcheck // a fault of ours, as it is
-	}
-	unfinished := 0
-	for i := range all {
-		if all[i].Done == nil {
-			unfinished++
-		}
+		return h.stored(err)
 	}
 	if unfinished >= queueRoom {
 		return failwell.FromCondition(condition.Unavailable, nil).WithRetryAfter(step)
@@ -158,8 +169,8 @@ func (h *api) roomInQueue(ctx context.Context) error {
 }
 
 // step takes a job one state further, and does the work of the state it leaves.
-func (h *api) step(ctx context.Context, id string) error {
-	j, err := h.jobs().Change(ctx, id, func(j *job) error {
+func (h *api) step(ctx context.Context, key string) error {
+	j, err := h.jobs().Change(ctx, key, func(j *job) error {
 		if j.Done != nil {
 			return nil
 		}
@@ -181,10 +192,10 @@ func (h *api) step(ctx context.Context, id string) error {
 		return nil
 	})
 	if err != nil {
-		return fmt.Errorf("job %s: %w", id, err)
+		return fmt.Errorf("job %s: %w", key, err)
 	}
 	if j.Done != nil {
 		return nil
 	}
-	return h.Due.At(ctx, j.Updated.Add(step), "step", id)
+	return h.Due.At(ctx, j.Updated.Add(step), "step", key)
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -100,7 +101,12 @@ func (d *Due) Run(ctx context.Context) (time.Duration, error) {
 				return min(wait, idle), nil
 			}
 		}
-		if err := d.do(ctx, kind, id); err != nil {
+		err = d.do(ctx, kind, id)
+		if _, corrupt := errors.AsType[*corruptError](err); corrupt {
+			d.Logger.ErrorContext(ctx, "work that fell due is given up", "kind", kind, "id", id, "err", err)
+			err = nil // a record that cannot be read does not get better
+		}
+		if err != nil {
 			faults = append(faults, fmt.Errorf("%s %s: %w", kind, id, err))
 			after = record.Key
 			continue
@@ -109,6 +115,20 @@ func (d *Due) Run(ctx context.Context) (time.Duration, error) {
 			return time.Second, fmt.Errorf("%s %s: %w", kind, id, err)
 		}
 	}
+}
+
+// Pending counts what is set for later of some kinds.
+func (d *Due) Pending(ctx context.Context, kinds ...string) (n int, err error) {
+	for record, err := range store.All(ctx, d.Store, d.Prefix, 0) {
+		if err != nil {
+			return n, err //nolint:wrapcheck // the store says why
+		}
+		_, rest, _ := strings.Cut(strings.TrimPrefix(record.Key, d.Prefix), "/")
+		if kind, _, _ := strings.Cut(rest, "/"); slices.Contains(kinds, kind) {
+			n++
+		}
+	}
+	return n, nil
 }
 
 // Next is the instant of what falls due first; false when nothing will.
