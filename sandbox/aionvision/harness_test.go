@@ -38,7 +38,7 @@ func start(t *testing.T) *server {
 	t.Helper()
 	s := &server{T: t}
 	s.Server = sandbox.Start(t, "aionvision", sandbox.Options{
-		Clock: beginning, Logger: slog.New(slog.DiscardHandler), BackendTimeout: 50 * time.Millisecond,
+		Clock: beginning, Logger: slog.New(slog.DiscardHandler), BackendTimeout: 500 * time.Millisecond,
 		OpenStore: func(clock func() time.Time) (store.Store, error) {
 			s.store = &store.Memory{Clock: clock}
 			return s.store, nil
@@ -243,4 +243,16 @@ func picture(t *testing.T, number int) []byte {
 		t.Fatal(err)
 	}
 	return out.Bytes()
+}
+
+// records counts what the stand-in keeps below a prefix.
+func (s *server) records(prefix string) (n int) {
+	s.Helper()
+	for _, err := range store.All(s.Context(), s.store, "sandbox/aionvision/"+prefix, 0) {
+		if err != nil {
+			s.Fatal(err)
+		}
+		n++
+	}
+	return n
 }
