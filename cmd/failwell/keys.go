@@ -24,7 +24,7 @@ type keysCmd struct {
 // while none runs.
 type keyPlace struct {
 	Admin    string `default:"http://127.0.0.1:8081"                           env:"FAILWELL_ADMIN_URL"                                 help:"Admin listener of a running gateway (${default})." placeholder:"URL"`
-	Store    string `help:"The store, when no gateway runs on it: pebble:DIR." placeholder:"URL"`
+	Store    string `help:"The store, when no gateway runs on it: pebble:DIR, redis:// or postgres://." placeholder:"URL"`
 	Contract string `env:"FAILWELL_CONTRACT"                                   help:"With --store: the contract that the keys are for." placeholder:"NAME|FILE"                                  short:"c"`
 	JSON     bool   `help:"Print JSON."`
 }
@@ -69,7 +69,7 @@ func (x *keyPlace) withStore(ctx context.Context, c *console, work func(keyring)
 		return usage("add --contract NAME|FILE: it says what keys look like and may do", "keys in a store need a contract")
 	}
 	if x.Store == memoryStore {
-		return usage("name a store that lasts, pebble:DIR, or a running gateway with --admin", "the store memory: is gone with the process that has it")
+		return usage("name a store that lasts: pebble:DIR, redis://HOST, postgres://HOST/DATABASE, or a running gateway with --admin", "the store memory: is gone with the process that has it")
 	}
 	spec, err := loadContract(x.Contract)
 	if err != nil {
