@@ -24,6 +24,9 @@ const (
 	// patience is how long a client waits for a response. No answer of the
 	// upstream takes that long.
 	patience = 10 * time.Second
+	// storePatience is more than the 20 ms that a decision waits by default: on a
+	// machine that runs every test at once, stores would be away most of the time.
+	storePatience = "500ms"
 	// startTimeout is for a machine that runs every test at once.
 	startTimeout = 30 * time.Second
 	// grace is how long calls may take to become final when nothing is killed any
@@ -41,9 +44,11 @@ type options struct {
 	kills   int
 	seed    uint64
 	workers int
-	binary  string // of failwell, built with the tag failpoints
-	logs    string // folder in which everything is kept that gateways say, "" for none
-	log     io.Writer
+	// sweep kills at points until each was reached, and then goes on as usual.
+	sweep  bool
+	binary string // of failwell, built with the tag failpoints
+	logs   string // folder in which everything is kept that gateways say, "" for none
+	log    io.Writer
 }
 
 const accounts = 5
@@ -93,8 +98,8 @@ func run(ctx context.Context, o options) (_ *result, err error) {
 	if err := c.begin(ctx); err != nil {
 		return nil, err
 	}
-	working, enough := context.WithCancel(ctx)
-	defer enough()
+	working, stop := context.WithCancel(ctx)
+	defer stop()
 	// Clients stop when all should be final, not when the workers stop.
 	patient, over := context.WithCancel(ctx)
 	defer over()
@@ -103,7 +108,7 @@ func run(ctx context.Context, o options) (_ *result, err error) {
 		workers.Go(func() { c.work(working, patient, w) })
 	}
 	err = c.kill(ctx)
-	enough()
+	stop()
 	last := time.AfterFunc(grace, over)
 	workers.Wait()
 	last.Stop()
@@ -143,7 +148,7 @@ func (c *campaign) begin(ctx context.Context) error {
 	}
 	urls := make([]string, 0, count)
 	for i := range count {
-		g, err := newGateway(c.binary, c.dir, contract, keeper.url, "http://"+upstreamAddress)
+		g, err := newGateway(c.binary, c.dir, contract, keeper.url, "http://"+upstreamAddress, "--store-timeout", storePatience)
 		if err != nil {
 			return err
 		}

@@ -51,6 +51,9 @@ func (c *campaign) kill(ctx context.Context) error {
 func (k *killer) round(ctx context.Context) error {
 	k.done++
 	chance := k.r.IntN(100)
+	if k.sweep && len(k.reached) < len(failpoint.Points()) {
+		chance = 99
+	}
 	gateway := k.gateways[k.r.IntN(len(k.gateways))]
 	instant := time.Duration(k.r.IntN(300)) * time.Millisecond
 	switch {
@@ -160,6 +163,7 @@ func (k *killer) killAtPoint(ctx context.Context, p *process) error {
 	case <-time.After(reachable):
 		k.tally["gateway"]++
 		k.missed[point]++
+		k.points = append(k.points, point) // once more, and soon
 	case <-ctx.Done():
 	}
 	return k.restart(ctx, p)

@@ -1,0 +1,25 @@
+//go:build linux
+
+package main
+
+import (
+	"os"
+	"testing"
+)
+
+// scratch is a folder that goes with the test binary.
+var scratch string
+
+func TestMain(m *testing.M) {
+	if os.Getenv(roleVariable) == roleUpstream {
+		main()
+		return
+	}
+	var err error
+	if scratch, err = os.MkdirTemp("", "crash-test-"); err != nil {
+		panic(err)
+	}
+	code := m.Run()
+	_ = os.RemoveAll(scratch)
+	os.Exit(code)
+}
