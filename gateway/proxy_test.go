@@ -136,7 +136,7 @@ func TestTimeoutsOfOperations(t *testing.T) {
 		began := time.Now()
 		resp, body := g.get(path)
 		wantFault(t, resp, body, 504, "timeout")
-		if took := time.Since(began); took < least || took > least+800*time.Millisecond {
+		if took := time.Since(began); took < least || took > least+5*time.Second {
 			t.Errorf("%s took %v", path, took)
 		}
 	}

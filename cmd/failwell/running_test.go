@@ -259,7 +259,7 @@ func TestExplainIsBounded(t *testing.T) {
 	garbage := strings.Repeat("\x00\xff{[<\"garbage\"\n", 10<<20/16)
 	began := time.Now()
 	stdout, stderr, code := call(t, garbage, "explain", "--json")
-	if took := time.Since(began); code != 0 || took > 2*time.Second {
+	if took := time.Since(began); code != 0 || took > 30*time.Second { // seconds on a loaded machine, minutes where it is quadratic
 		t.Errorf("10 MB took %v and ended with %d: %s%s", took, code, stdout, stderr)
 	}
 	if !strings.HasPrefix(stdout, `{"condition":null,`) {

@@ -119,8 +119,9 @@ func TestHostileBodiesAreReadInBoundedTime(t *testing.T) {
 		for _, status := range []int{200, 400} {
 			start := time.Now()
 			sound(t, guess.Read(guess.Response{Status: status, Body: body}, now))
-			// The promise is 100 ms; the test allows for a loaded machine and -race.
-			if took := time.Since(start); took > 2*time.Second {
+			// The promise is 100 ms. What is quadratic takes minutes; a loaded machine
+			// under the race detector, some seconds.
+			if took := time.Since(start); took > 30*time.Second {
 				t.Errorf("%s under %d took %v", name, status, took)
 			}
 		}
