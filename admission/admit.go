@@ -8,6 +8,7 @@ import (
 
 	"github.com/failwell/failwell/contract"
 	"github.com/failwell/failwell/contract/condition"
+	"github.com/failwell/failwell/internal/failpoint"
 )
 
 // Admit decides on a call and overwrites the verdict. The order is: key syntax,
@@ -63,6 +64,9 @@ func (d *deciding) decide(ctx context.Context) {
 // let ends the decision.
 func (d *deciding) let(in bool) {
 	d.v.Admitted, d.v.holding.open = in, in
+	if in && d.v.Keyed {
+		failpoint.Hit(failpoint.Charged)
+	}
 	if !in {
 		d.state.room.leave(&d.v.holding, 0, false)
 	}

@@ -14,7 +14,6 @@ import (
 
 	"github.com/failwell/failwell/contract"
 	"github.com/failwell/failwell/contract/condition"
-	"github.com/failwell/failwell/internal/failpoint"
 	"github.com/failwell/failwell/store"
 )
 
@@ -85,7 +84,6 @@ func (d *deciding) repeated(ctx context.Context) bool {
 	scope := d.scope(key)
 	f := &d.v.found
 	*f = lookup{key: scope.record(), said: key}
-	failpoint.Hit(failpoint.Charged)
 	if err := d.seek(ctx, f, d.patience.left()); err != nil {
 		return d.unprotected(ctx, err)
 	}
