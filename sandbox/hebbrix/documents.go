@@ -71,14 +71,18 @@ func (d *document) show() shownDocument {
 
 func (h *api) upload(w http.ResponseWriter, r *http.Request) error {
 	d := document{ID: stand.NewID("doc_"), ProcessingStatus: isPending, Tags: []string{}, CreatedAt: h.now(), UpdatedAt: h.now()}
-	if err := h.readForm(r, &d); err != nil {
+	body := &watched{Reader: r.Body}
+	err := h.readForm(r.Header.Get("Content-Type"), body, &d)
+	if body.broken {
+		failwell.NotDone(r.Context()) // it is free, and may be sent again under its key
+	}
+	if err != nil {
 		return err
 	}
 	if err := h.mustName(r, d.CollectionID); err != nil {
 		return err
 	}
 	account, assigned := h.Account(r), d.CollectionID == ""
-	var err error
 	if d.CollectionID, err = h.resolve(r.Context(), account, d.CollectionID); err != nil {
 		return err
 	}
@@ -98,18 +102,12 @@ func (h *api) upload(w http.ResponseWriter, r *http.Request) error {
 }
 
 // readForm reads the whole form, so that who sends too much still hears why.
-func (h *api) readForm(r *http.Request, d *document) error {
-	_, params, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
+func (h *api) readForm(contentType string, body io.Reader, d *document) error {
+	_, params, err := mime.ParseMediaType(contentType)
 	if err != nil || params["boundary"] == "" {
 		return failwell.FromCondition(condition.RequestMalformed, err).WithField("body", "the form has no boundary", "value_error")
 	}
-	body := &watched{Reader: r.Body}
 	form := multipart.NewReader(body, params["boundary"])
-	defer func() {
-		if body.broken {
-			failwell.NotDone(r.Context()) // it is free, and may be sent again under its key
-		}
-	}()
 	var refused error
 	for {
 		part, err := form.NextPart()
@@ -146,7 +144,7 @@ func (w *watched) Read(p []byte) (int, error) {
 	n, err := w.Reader.Read(p)
 	_, tooLarge := errors.AsType[*http.MaxBytesError](err)
 	w.broken = w.broken || err != nil && !errors.Is(err, io.EOF) && !tooLarge
-	return n, err
+	return n, err //nolint:wrapcheck // torn reads it
 }
 
 // readPart reads a part to its end and keeps one byte more than the limit of it.

@@ -3,6 +3,8 @@ package hebbrix_test
 import (
 	"bytes"
 	"io"
+	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
@@ -138,11 +140,20 @@ func TestUploadErrors(t *testing.T) {
 			t.Errorf("%s: %v, %d %s", name, err, r.status, r.body)
 		}
 	}
-	// A connection that breaks while a file is sent leaves nothing behind.
-	body, contentType := form(t, file("a.txt", strings.Repeat("a", 200<<10))...)
-	torn := io.MultiReader(io.LimitReader(body, 100<<10), errReader{})
-	if r, err := s.try("plan_pro", "POST", "/v1/documents/upload", torn, "Content-Type", contentType); err == nil {
-		t.Errorf("torn: %d %s", r.status, r.body)
+	// A connection that breaks while a file is sent leaves nothing behind, and its
+	// idempotency key is free.
+	whole, contentType := form(t, file("a.txt", strings.Repeat("a", 200<<10))...)
+	send := func(body io.Reader) *httptest.ResponseRecorder {
+		r := httptest.NewRequest(http.MethodPost, "/v1/documents/upload", body)
+		r.Header.Set("Content-Type", contentType)
+		r.Header.Set("Authorization", "Bearer "+s.Key("plan_pro"))
+		r.Header.Set("Idempotency-Key", "torn")
+		w := httptest.NewRecorder()
+		s.Handler().ServeHTTP(w, r)
+		return w
+	}
+	if w := send(io.MultiReader(bytes.NewReader(whole.Bytes()[:100<<10]), errReader{})); w.Code != 400 {
+		t.Errorf("torn: %d %s", w.Code, w.Body)
 	}
 	s.advance(time.Minute)
 	if got := decode[list](t, s.call("plan_pro", "GET", "/v1/memories", "")); got.Total != 0 {
@@ -151,12 +162,15 @@ func TestUploadErrors(t *testing.T) {
 	if used := s.used("plan_pro"); used != 0 {
 		t.Errorf("%d credits went for uploads that failed", used)
 	}
+	if w := send(whole); w.Code != 201 || w.Header().Get("X-Idempotent-Replay") != "" {
+		t.Errorf("again: %d %s", w.Code, w.Body)
+	}
 }
 
 // errReader breaks a body.
 type errReader struct{}
 
-func (errReader) Read([]byte) (int, error) { return 0, io.ErrClosedPipe }
+func (errReader) Read([]byte) (int, error) { return 0, io.ErrUnexpectedEOF }
 
 // Whatever a stranger sends in any field ends in an error of the contract, and
 // never in one on our side.
@@ -236,7 +250,7 @@ func TestPathTricks(t *testing.T) {
 }
 
 func (s *server) used(as string) int {
-	s.T.Helper()
+	s.Helper()
 	r := s.call(as, "GET", "/v1/usage", "")
 	return decode[struct {
 		Calls struct {

@@ -42,9 +42,9 @@ func start(t *testing.T, o sandbox.Options) *server {
 
 // advance sets the clock forward; what falls due on the way is done then.
 func (s *server) advance(d time.Duration) {
-	s.T.Helper()
-	if err := s.Advance(s.T.Context(), d); err != nil {
-		s.T.Fatal(err)
+	s.Helper()
+	if err := s.Advance(s.Context(), d); err != nil {
+		s.Fatal(err)
 	}
 }
 
@@ -66,17 +66,17 @@ func decode[T any](t *testing.T, r reply) (value T) {
 
 // call makes a call with JSON.
 func (s *server) call(as, method, path, body string, headers ...string) reply {
-	s.T.Helper()
+	s.Helper()
 	out, err := s.try(as, method, path, strings.NewReader(body), append([]string{"Content-Type", "application/json"}, headers...)...)
 	if err != nil {
-		s.T.Fatal(err)
+		s.Fatal(err)
 	}
 	return out
 }
 
 // try makes a call as the key of that name and reads what came of it.
 func (s *server) try(as, method, path string, body io.Reader, headers ...string) (reply, error) {
-	request, err := http.NewRequestWithContext(s.T.Context(), method, s.Origin+path, body)
+	request, err := http.NewRequestWithContext(s.Context(), method, s.Origin+path, body)
 	if err != nil {
 		return reply{}, err
 	}
@@ -99,7 +99,7 @@ func (s *server) try(as, method, path string, body io.Reader, headers ...string)
 	if out.status >= 400 {
 		f, ok := s.Contract().Decode(contract.Response{Status: out.status, Header: response.Header, Body: data}, s.Now())
 		if !ok || f.Code == nil || !f.Certain || f.RequestID == "" {
-			s.T.Errorf("%s %s: not an error of the contract: %d %s", method, path, out.status, data)
+			s.Errorf("%s %s: not an error of the contract: %d %s", method, path, out.status, data)
 		}
 		out.failure = f
 	}
@@ -131,42 +131,42 @@ func form(t *testing.T, parts ...part) (body *bytes.Buffer, contentType string) 
 }
 
 func (s *server) upload(as string, parts ...part) reply {
-	s.T.Helper()
+	s.Helper()
 	body, contentType := form(s.T, parts...)
 	out, err := s.try(as, "POST", "/v1/documents/upload", body, "Content-Type", contentType)
 	if err != nil {
-		s.T.Fatal(err)
+		s.Fatal(err)
 	}
 	return out
 }
 
 // remember keeps a text and returns its id; it can be found at once.
 func (s *server) remember(as, body string) string {
-	s.T.Helper()
+	s.Helper()
 	r := s.call(as, "POST", "/v1/memories", strings.Replace(body, "{", `{"wait_for_index":true,`, 1))
 	got := decode[struct{ Results []struct{ ID string } }](s.T, r)
 	if r.status != 201 || len(got.Results) == 0 {
-		s.T.Fatalf("%d %s", r.status, r.body)
+		s.Fatalf("%d %s", r.status, r.body)
 	}
 	return got.Results[0].ID
 }
 
 // collection makes one and returns its id.
 func (s *server) collection(as, name string) string {
-	s.T.Helper()
+	s.Helper()
 	r := s.call(as, "POST", "/v1/collections", `{"name":"`+name+`"}`)
 	if r.status != 201 {
-		s.T.Fatalf("%d %s", r.status, r.body)
+		s.Fatalf("%d %s", r.status, r.body)
 	}
 	return decode[struct{ ID string }](s.T, r).ID
 }
 
 // document uploads a file and returns the document's id.
 func (s *server) document(as, name, text string, more ...part) string {
-	s.T.Helper()
+	s.Helper()
 	r := s.upload(as, append([]part{{"file", name, text}}, more...)...)
 	if r.status != 201 {
-		s.T.Fatalf("%d %s", r.status, r.body)
+		s.Fatalf("%d %s", r.status, r.body)
 	}
 	return decode[struct{ Document struct{ ID string } }](s.T, r).Document.ID
 }

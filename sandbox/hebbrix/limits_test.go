@@ -178,7 +178,9 @@ func TestConcurrentWrites(t *testing.T) {
 		t.Errorf("%v", deleted)
 	}
 	// The default collection is made once, by whoever comes first.
-	s.atOnce(20, func(i int) reply { return s.call("plan_scale", "POST", "/v1/memories", fmt.Sprintf(`{"content":"m%d"}`, i)) })
+	s.atOnce(20, func(i int) reply {
+		return s.call("plan_scale", "POST", "/v1/memories", fmt.Sprintf(`{"content":"m%d"}`, i))
+	})
 	if got := decode[list](t, s.call("plan_scale", "GET", "/v1/collections", "")); got.Total != 1 || got.Items[0].Name != "__default__" || got.Items[0].MemoryCount != 20 {
 		t.Errorf("%+v", got)
 	}

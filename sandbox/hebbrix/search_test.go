@@ -25,10 +25,10 @@ type results struct {
 }
 
 func (s *server) search(as, body string) results {
-	s.T.Helper()
+	s.Helper()
 	r := s.call(as, "POST", "/v1/search", body)
 	if r.status != 200 {
-		s.T.Fatalf("%d %s", r.status, r.body)
+		s.Fatalf("%d %s", r.status, r.body)
 	}
 	return decode[results](s.T, r)
 }
