@@ -19,7 +19,7 @@ import (
 const counted = open + `
 auth: {schemes: [{in: header, name: X-Api-Key}]}
 plans:
-  small: {rate: {name: calls, limit: 1000, per: 60s, scope: account}, quota: {scans: 10/month}, storage: 1MB, concurrency: 3}
+  small: {rate: {name: calls, limit: 1000, per: 1h, scope: account}, quota: {scans: 10/month}, storage: 1MB, concurrency: 3}
   large: {}
 balances: {funds: {title: Prepaid funds}}
 operations:
