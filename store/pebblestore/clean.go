@@ -51,21 +51,21 @@ func (s *Store) clean(now int64) (err error) {
 	skipped := int64(math.MaxInt64)
 	done := 0
 	for valid := it.First(); valid; valid = it.Next() {
-		deadline, key, ok := splitExpiryKey(it.Key())
+		at, key, ok := splitExpiryKey(it.Key())
 		if !ok {
 			return errShortRecord
 		}
-		if deadline > now || done == cleanMax {
-			next = min(skipped, deadline)
+		if at > now || done == cleanMax {
+			next = min(skipped, at)
 			return nil
 		}
 		done++
-		busy, err := s.reclaim(key, deadline)
+		busy, err := s.reclaim(key, at)
 		if err != nil {
 			return err
 		}
 		if busy {
-			skipped = min(skipped, deadline)
+			skipped = min(skipped, at)
 		}
 	}
 	if err := it.Error(); err != nil {
@@ -78,7 +78,7 @@ func (s *Store) clean(now int64) (err error) {
 // reclaim removes one record that the index says is due, unless its key is in
 // use, which is not worth a wait. It needs no sync: after a crash the record is
 // there again and as expired as before.
-func (s *Store) reclaim(key string, deadline int64) (busy bool, err error) {
+func (s *Store) reclaim(key string, at int64) (busy bool, err error) {
 	stripe := s.stripe(key)
 	if !stripe.TryLock() {
 		return true, nil
@@ -88,17 +88,17 @@ func (s *Store) reclaim(key string, deadline int64) (busy bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	if h.version == 0 || h.deadline != deadline {
+	if h.version == 0 || due(h.deadline) != at {
 		return false, nil // rewritten since the index was read
 	}
 	stripe.forget()
-	return false, s.erase(key, deadline, pebble.NoSync)
+	return false, s.erase(key, h.deadline, pebble.NoSync)
 }
 
-func (s *Store) lowerDue(deadline int64) {
+func (s *Store) lowerDue(to int64) {
 	for {
-		due := s.due.Load()
-		if due <= deadline || s.due.CompareAndSwap(due, deadline) {
+		from := s.due.Load()
+		if from <= to || s.due.CompareAndSwap(from, to) {
 			return
 		}
 	}

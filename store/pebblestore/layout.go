@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"errors"
+	"math"
 
 	"github.com/failwell/failwell/store"
 )
@@ -12,7 +13,7 @@ import (
 //
 //	m NAME            one fact about the store itself
 //	r KEY             version (8 bytes), deadline (8), value: a record
-//	x DEADLINE KEY    nothing: the index of deadlines, earliest first
+//	x DUE KEY         nothing: the index of when records are reclaimed, earliest first
 //
 // Numbers are big-endian, so that their order is that of bytes.
 const (
@@ -41,13 +42,25 @@ func recordKey(key string) []byte {
 	return append(append(make([]byte, 0, 1+len(key)), spaceRecord), key...)
 }
 
-func expiryKey(deadline int64, key string) []byte {
+// dueStep is the grain of the index, in milliseconds.
+const dueStep = 1000
+
+// due is the instant from which a record with this deadline is reclaimed: not
+// before the deadline. 0 is never.
+func due(deadline int64) int64 {
+	if over := deadline % dueStep; over > 0 && deadline <= math.MaxInt64-dueStep {
+		return deadline + dueStep - over
+	}
+	return deadline
+}
+
+func expiryKey(due int64, key string) []byte {
 	b := append(make([]byte, 0, 9+len(key)), spaceExpiry)
-	b = binary.BigEndian.AppendUint64(b, uint64(deadline))
+	b = binary.BigEndian.AppendUint64(b, uint64(due))
 	return append(b, key...)
 }
 
-func splitExpiryKey(b []byte) (deadline int64, key string, ok bool) {
+func splitExpiryKey(b []byte) (due int64, key string, ok bool) {
 	if len(b) < 10 || b[0] != spaceExpiry {
 		return 0, "", false
 	}

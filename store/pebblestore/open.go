@@ -85,7 +85,7 @@ func openLocked(files vfs.FS, dir string, held *pebble.Lock, opts Options) (_ *S
 	config.Experimental.FileCacheShards = 2
 	for i := range config.Levels {
 		// Most insertions ask for a key that is not there: 10 bits each spare
-		// 99 % of the reads that would find nothing.
+		// 99 % of the reads that would find nothing; see look.
 		config.Levels[i].FilterPolicy = bloom.FilterPolicy(10)
 	}
 	db, err := pebble.Open(dir, config)

@@ -61,24 +61,21 @@ func (s *Store) Get(ctx context.Context, key string) (store.Record, error) {
 	if h, ok := stripe.known(key); ok && h.version == 0 {
 		return store.Record{}, store.ErrAbsent
 	}
-	b, closer, err := s.db.Get(recordKey(key))
-	if errors.Is(err, pebble.ErrNotFound) {
-		stripe.learn(key, header{})
-		return store.Record{}, store.ErrAbsent
-	}
-	if err != nil {
-		return store.Record{}, readFailed(err)
-	}
-	h, value, err := splitRecord(b)
+	there, live := false, false
 	var r store.Record
-	live := false
-	if err == nil {
-		if live = h.live(s.nowFor(h.deadline)); live {
+	err := s.look(key, func(b []byte) error {
+		h, value, err := splitRecord(b)
+		there = true
+		if live = err == nil && h.live(s.nowFor(h.deadline)); live {
 			r = record(key, h, value)
 		}
-	}
-	if err := errors.Join(err, closer.Close()); err != nil {
-		return store.Record{}, readFailed(err)
+		return err
+	})
+	switch {
+	case err != nil:
+		return store.Record{}, err
+	case !there:
+		stripe.learn(key, header{})
 	}
 	if !live {
 		return store.Record{}, store.ErrAbsent
@@ -138,7 +135,7 @@ func (s *Store) swap(key string, old store.Version, value []byte, ttl time.Durat
 	}
 	stripe.learn(key, after)
 	if after.deadline != 0 {
-		s.lowerDue(after.deadline)
+		s.lowerDue(due(after.deadline))
 	}
 	return after.version, nil
 }

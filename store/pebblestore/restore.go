@@ -39,7 +39,7 @@ func (s *Store) restore(records []store.Record) (written int, err error) {
 	defer unlock()
 	b := s.db.NewBatch()
 	now := s.opts.Clock()
-	due := int64(0)
+	first := int64(0)
 	for i := range records {
 		r := &records[i]
 		deadline, live := store.RestoredDeadline(r.Expires, now)
@@ -56,16 +56,16 @@ func (s *Store) restore(records []store.Record) (written int, err error) {
 		if err := s.putRestored(b, r, before.deadline, deadline); err != nil {
 			return 0, errors.Join(s.fail(err), b.Close())
 		}
-		if deadline != 0 && (due == 0 || deadline < due) {
-			due = deadline
+		if deadline != 0 && (first == 0 || deadline < first) {
+			first = deadline
 		}
 		written++
 	}
 	if err := s.commit(b, nil, s.write); err != nil {
 		return 0, err
 	}
-	if due != 0 {
-		s.lowerDue(due)
+	if first != 0 {
+		s.lowerDue(due(first))
 	}
 	return written, nil
 }
