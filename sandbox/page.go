@@ -100,7 +100,8 @@ func (s *Sandbox) forceCurl(origin, key string, code *contract.Code) string {
 	o := s.contract.Operations[0]
 	for _, other := range s.contract.Operations {
 		fits := len(code.Operations) == 0 || slices.Contains(code.Operations, other.ID)
-		if fits && other.Method == http.MethodGet && !strings.Contains(other.Path, "{") {
+		needs := slices.ContainsFunc(other.Parameters, func(p contract.Parameter) bool { return p.Required })
+		if fits && other.Method == http.MethodGet && !needs {
 			o = other
 			break
 		}

@@ -203,7 +203,7 @@ func (s *Sandbox) Advance(ctx context.Context, d time.Duration) error {
 	for until := s.clock.Now().Add(d); ; {
 		next, ok, err := due.Next(ctx)
 		if err != nil {
-			return err //nolint:wrapcheck // the store says why
+			return err
 		}
 		now := s.clock.Now()
 		if !ok || faults != nil || !next.Before(until) {
@@ -259,7 +259,7 @@ func (s *Sandbox) restoreClock(ctx context.Context) error {
 		return nil
 	}
 	s.clock.Advance(kept.Ahead)
-	return err //nolint:wrapcheck // it says which record
+	return err
 }
 
 // keepClock writes how far ahead the clock is, until nobody came between.
@@ -267,11 +267,11 @@ func (s *Sandbox) keepClock(ctx context.Context) error {
 	for {
 		_, version, err := s.clocks().Get(ctx, "ahead")
 		if err != nil && !errors.Is(err, store.ErrAbsent) {
-			return err //nolint:wrapcheck // as above
+			return err
 		}
 		err = s.clocks().Put(ctx, "ahead", version, clockRecord{s.clock.Ahead()})
 		if !errors.Is(err, store.ErrConflict) {
-			return err //nolint:wrapcheck // as above
+			return err
 		}
 	}
 }

@@ -40,9 +40,9 @@ func Start(t *testing.T, api string, o sandbox.Options) *Server {
 
 // Forward sets the clock forward; what falls due on the way is done then.
 func (s *Server) Forward(d time.Duration) {
-	s.T.Helper()
-	if err := s.Advance(s.T.Context(), d); err != nil {
-		s.T.Fatal(err)
+	s.Helper()
+	if err := s.Advance(s.Context(), d); err != nil {
+		s.Fatal(err)
 	}
 }
 
@@ -74,13 +74,13 @@ func Decode[T any](t *testing.T, r Reply) (value T) {
 // Call makes a call with JSON as the key of that name, or with that key; "" is
 // none. Headers come in pairs.
 func (s *Server) Call(as, method, path, body string, headers ...string) Reply {
-	s.T.Helper()
+	s.Helper()
 	if body != "" {
 		headers = append([]string{"Content-Type", "application/json"}, headers...)
 	}
 	out, err := s.Try(as, method, path, strings.NewReader(body), headers...)
 	if err != nil {
-		s.T.Fatal(err)
+		s.Fatal(err)
 	}
 	return out
 }
@@ -92,7 +92,7 @@ func (s *Server) Try(as, method, path string, body io.Reader, headers ...string)
 	if !strings.HasPrefix(path, "http://") {
 		address = s.Origin + path
 	}
-	request, err := http.NewRequestWithContext(s.T.Context(), method, address, body)
+	request, err := http.NewRequestWithContext(s.Context(), method, address, body)
 	if err != nil {
 		return Reply{}, err
 	}
@@ -111,7 +111,7 @@ func (s *Server) Try(as, method, path string, body io.Reader, headers ...string)
 	}
 	response, err := http.DefaultClient.Do(request)
 	if err != nil {
-		return Reply{}, err
+		return Reply{}, err //nolint:wrapcheck // the test looks at what the wire says
 	}
 	defer response.Body.Close()
 	data, err := io.ReadAll(response.Body)
@@ -119,24 +119,24 @@ func (s *Server) Try(as, method, path string, body io.Reader, headers ...string)
 	if out.Status >= http.StatusBadRequest && err == nil && !strings.HasPrefix(path, "/_files/") && !strings.HasPrefix(path, "http://") {
 		f, ok := s.Contract().Decode(contract.Response{Status: out.Status, Header: response.Header, Body: data}, s.Now())
 		if !ok || f.Code == nil || !f.Certain || f.RequestID == "" {
-			s.T.Errorf("%s %s: not an error of the contract: %d %s", method, path, out.Status, data)
+			s.Errorf("%s %s: not an error of the contract: %d %s", method, path, out.Status, data)
 		}
 		out.Failure = f
 	}
-	return out, err
+	return out, err //nolint:wrapcheck // as above
 }
 
 // Control changes something below /_sandbox/.
 func (s *Server) Control(method, path, body string) {
-	s.T.Helper()
+	s.Helper()
 	if r := s.Call("", method, "/_sandbox/"+path, body); r.Status >= http.StatusBadRequest {
-		s.T.Fatalf("%s /_sandbox/%s: %d %s", method, path, r.Status, r.Body)
+		s.Fatalf("%s /_sandbox/%s: %d %s", method, path, r.Status, r.Body)
 	}
 }
 
 // Expect is Call that must end in an error with that status and code.
 func (s *Server) Expect(status int, code, as, method, path, body string, headers ...string) Reply {
-	s.T.Helper()
+	s.Helper()
 	r := s.Call(as, method, path, body, headers...)
 	s.Check(r, status, code)
 	return r
@@ -144,22 +144,22 @@ func (s *Server) Expect(status int, code, as, method, path, body string, headers
 
 // Check tells when an answer is another one.
 func (s *Server) Check(r Reply, status int, code string) {
-	s.T.Helper()
+	s.Helper()
 	if r.Status != status || r.Code() != code {
-		s.T.Errorf("got %d %s, want %d %s: %s", r.Status, r.Code(), status, code, r.Body)
+		s.Errorf("got %d %s, want %d %s: %s", r.Status, r.Code(), status, code, r.Body)
 	}
 }
 
 // LikeForced checks that an error that had a cause and the same one when it is
 // forced look alike: status, headers and the shape of the body. Ids, times and
 // the values of parameters are left out.
-func (s *Server) LikeForced(real Reply, as, method, path, body string, headers ...string) {
-	s.T.Helper()
-	forced := s.Call(as, method, path, body, append(headers, fault.Header, real.Code())...)
-	s.Check(forced, real.Status, real.Code())
-	a, b := shape(s.T, real), shape(s.T, forced)
+func (s *Server) LikeForced(caused Reply, as, method, path, body string, headers ...string) {
+	s.Helper()
+	forced := s.Call(as, method, path, body, append(headers, fault.Header, caused.Code())...)
+	s.Check(forced, caused.Status, caused.Code())
+	a, b := shape(s.T, caused), shape(s.T, forced)
 	if a != b {
-		s.T.Errorf("%s by its cause and by force differ:\n%s\n%s", real.Code(), a, b)
+		s.Errorf("%s by its cause and by force differ:\n%s\n%s", caused.Code(), a, b)
 	}
 }
 

@@ -7,6 +7,8 @@ import (
 	"net/http"
 	"path"
 	"slices"
+	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -100,6 +102,8 @@ func (d *Decision) Told() string {
 		return "drip " + f.Drip
 	case f.CutEvents > 0:
 		return "stream of events cut"
+	case f.Status != 0:
+		return strings.TrimSpace("status " + strconv.Itoa(f.Status) + " " + f.Body)
 	case f.Body != "":
 		return "body " + f.Body
 	case d.mangles():
@@ -254,6 +258,10 @@ func (i *Injector) Outside(g *failwell.Guard, next http.Handler) http.Handler {
 		}
 		if d.wrong != nil {
 			g.WriteError(out, r, failwell.FromCondition(condition.ParameterInvalid, d.wrong).WithField(Header, d.wrong.Error(), "enum"))
+			return
+		}
+		if d.fault.Status != 0 && d.Forced == nil && !d.done {
+			out.WriteHeader(d.fault.Status) // nobody behind the proxy has heard of it
 			return
 		}
 		if d.Forced != nil && slices.Contains(early, d.Forced.Condition(d.Forced.Status)) {

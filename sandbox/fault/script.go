@@ -71,7 +71,8 @@ type Fault struct {
 	Body string `json:"body,omitempty" yaml:"body"`
 	// ContentType replaces that of the answer.
 	ContentType string `json:"content_type,omitempty" yaml:"content_type"`
-	// Status of an answer that no contract knows, as a proxy's 502.
+	// Status of an answer that no contract knows, as a proxy's 502. The work is
+	// not done then, unless Done is given.
 	Status int `json:"status,omitempty" yaml:"status"`
 	// RetryAfter is sent as it is written, for example "3", "-1", "1.5", "soon",
 	// "999999999999"; "date 30s" is an HTTP date so far ahead.
@@ -96,9 +97,36 @@ func Parse(name string, text []byte, c *contract.Contract) (*Script, error) {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
 	if _, err := compile(s, c); err != nil {
-		return nil, fmt.Errorf("%s: %w", name, err)
+		return nil, located(name, text, err)
 	}
 	return s, nil
+}
+
+// ruleError is what is wrong with one rule.
+type ruleError struct {
+	rule int // from 1
+	err  error
+}
+
+func (e *ruleError) Error() string { return fmt.Sprintf("rule %d: %v", e.rule, e.err) }
+func (e *ruleError) Unwrap() error { return e.err }
+
+// located says of each fault in which line its rule begins.
+func located(name string, text []byte, err error) error {
+	var lines struct {
+		Rules []yaml.Node `yaml:"rules"`
+	}
+	all, ok := err.(interface{ Unwrap() []error })
+	if !ok || yaml.Unmarshal(text, &lines) != nil {
+		return fmt.Errorf("%s: %w", name, err)
+	}
+	var out []error
+	for _, err := range all.Unwrap() {
+		if r, ok := errors.AsType[*ruleError](err); ok && r.rule <= len(lines.Rules) {
+			out = append(out, fmt.Errorf("%s:%d: %w", name, lines.Rules[r.rule-1].Line, err))
+		}
+	}
+	return errors.Join(out...)
 }
 
 // Mild is what a sandbox does by itself: a few calls in a hundred fail in a way
@@ -175,7 +203,7 @@ func compile(s *Script, c *contract.Contract) ([]rule, error) {
 	rules := make([]rule, len(s.Rules))
 	for i, r := range s.Rules {
 		wrong := func(format string, args ...any) {
-			faults = append(faults, fmt.Errorf("rule %d: "+format, append([]any{i + 1}, args...)...))
+			faults = append(faults, &ruleError{i + 1, fmt.Errorf(format, args...)})
 		}
 		rules[i] = rule{Rule: r, from: 1}
 		if r.Operation != "" && !slices.ContainsFunc(c.Operations, func(o *contract.Operation) bool { return o.ID == r.Operation }) {

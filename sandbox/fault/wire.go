@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"net"
 	"net/http"
+	"slices"
+	"strings"
 	"time"
 )
 
@@ -24,6 +26,12 @@ func breakOff(w http.ResponseWriter) {
 		_ = conn.Close()
 	}
 	panic(http.ErrAbortHandler)
+}
+
+// cut sends what there is and ends the connection.
+func (m *mangler) cut() {
+	_ = http.NewResponseController(m.ResponseWriter).Flush()
+	breakOff(m.ResponseWriter)
 }
 
 // mangler is between a handler that answers and a wire that lies.
@@ -85,6 +93,10 @@ func (m *mangler) WriteHeader(status int) {
 		}
 	}
 	m.ResponseWriter.WriteHeader(status)
+	if slices.ContainsFunc(f.Missing, func(name string) bool { return strings.EqualFold(name, "Content-Length") }) {
+		// net/http counts for itself what it can hold back.
+		_ = http.NewResponseController(m.ResponseWriter).Flush()
+	}
 	if m.replaced {
 		m.send(other(f.Body))
 	}
@@ -123,7 +135,7 @@ func (m *mangler) Write(p []byte) (int, error) {
 			}
 			if m.events++; m.events > f.CutEvents {
 				m.send(p[:at+end/2])
-				breakOff(m.ResponseWriter)
+				m.cut()
 			}
 			at += end + 2
 		}
@@ -162,8 +174,7 @@ func (m *mangler) hold(last bool) {
 	f := &m.decision.fault
 	switch {
 	case f.reset >= 0 && m.sent >= f.reset:
-		_ = http.NewResponseController(m.ResponseWriter).Flush()
-		breakOff(m.ResponseWriter)
+		m.cut()
 	case f.stall >= 0 && m.sent >= f.stall:
 		_ = http.NewResponseController(m.ResponseWriter).Flush()
 		_ = pause(m.request.Context(), longest)

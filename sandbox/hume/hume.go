@@ -31,7 +31,7 @@ const (
 )
 
 // New makes the stand-in of Hume Expression Measurement.
-func New(w *stand.World) (stand.API, error) {
+func New(w *stand.World) (stand.API, error) { //nolint:ireturn // the form that package sandbox registers
 	return &api{World: w, conflict: w.Contract.MustCode("conflict"), bad: w.Contract.MustCode("bad_request")}, nil
 }
 
@@ -197,7 +197,7 @@ func (h *api) expire(ctx context.Context, key string) error {
 	if errors.Is(err, store.ErrAbsent) {
 		return nil
 	}
-	return err //nolint:wrapcheck // whoever runs it names it
+	return err
 }
 
 // ended says of a job whose findings are asked for whether there are any.

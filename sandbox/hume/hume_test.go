@@ -66,17 +66,17 @@ type found []struct {
 
 // run starts a job and returns its id.
 func run(s *sandboxtest.Server, as, body string) string {
-	s.T.Helper()
+	s.Helper()
 	r := s.Call(as, "POST", jobs, body)
 	id := sandboxtest.Decode[job](s.T, r).JobID
 	if r.Status != 200 || id == "" {
-		s.T.Fatalf("%d %s", r.Status, r.Body)
+		s.Fatalf("%d %s", r.Status, r.Body)
 	}
 	return id
 }
 
 func state(s *sandboxtest.Server, id string) job {
-	s.T.Helper()
+	s.Helper()
 	return sandboxtest.Decode[job](s.T, s.Call("valid", "GET", jobs+"/"+id, ""))
 }
 
@@ -177,11 +177,11 @@ func form(t *testing.T, parts ...part) (body *bytes.Buffer, mediaType string) {
 }
 
 func (x upload) send(s *sandboxtest.Server) sandboxtest.Reply {
-	s.T.Helper()
+	s.Helper()
 	body, mediaType := form(s.T, x...)
 	r, err := s.Try("valid", "POST", jobs, body, "Content-Type", mediaType)
 	if err != nil {
-		s.T.Fatal(err)
+		s.Fatal(err)
 	}
 	return r
 }

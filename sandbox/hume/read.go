@@ -22,7 +22,7 @@ func (h *api) list(w http.ResponseWriter, r *http.Request) error {
 	mine := stand.Collection[job]{Store: h.Store, Prefix: h.jobs().Prefix + h.Account(r) + "/"}
 	all, err := mine.All(r.Context())
 	if err != nil {
-		return err //nolint:wrapcheck // a fault of ours, as it is
+		return err
 	}
 	query := r.URL.Query()
 	at, err := strconv.ParseInt(query.Get("timestamp_ms"), 10, 64)

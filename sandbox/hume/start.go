@@ -13,6 +13,7 @@ import (
 	"mime/multipart"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -128,12 +129,7 @@ func (h *api) fill(j *job) error {
 }
 
 func known(model string) bool {
-	for _, name := range allModels {
-		if name == model {
-			return true
-		}
-	}
-	return false
+	return slices.Contains(allModels, model)
 }
 
 func (h *api) invalid(field, issue string) error {

@@ -56,7 +56,7 @@ func (h *api) owned(r *http.Request, id string) (client, error) {
 func (h *api) listClients(w http.ResponseWriter, r *http.Request) error {
 	all, err := h.clients().All(r.Context())
 	if err != nil {
-		return err //nolint:wrapcheck // a fault of ours, as it is
+		return err
 	}
 	shown := []map[string]any{}
 	for i := range all {

@@ -40,7 +40,7 @@ const (
 )
 
 // New makes the stand-in of the jobs platform.
-func New(w *stand.World) (stand.API, error) {
+func New(w *stand.World) (stand.API, error) { //nolint:ireturn // the form that package sandbox registers
 	h := &api{World: w}
 	for name, code := range map[string]**contract.Code{
 		"JOB_NOT_FOUND": &h.noJob, "CLIENT_NOT_FOUND": &h.noClient, "API_KEY_NOT_FOUND": &h.noKey, "AUTHORIZATION_FAILED": &h.foreign,
@@ -149,7 +149,8 @@ func (h *api) invalid(field, issue string) error {
 
 // languages that the platform knows.
 var languages = []string{
-	"ar-SA", "de-DE", "en-GB", "en-US", "es-ES", "es-MX", "fr-FR", "hi-IN", "it-IT", "ja-JP", "ko-KR", "nl-NL", "pl-PL", "pt-BR", "pt-PT", "ru-RU", "sv-SE", "tr-TR", "uk-UA", "zh-CN",
+	"ar-SA", "de-DE", "en-GB", "en-US", "es-ES", "es-MX", "fr-FR", "hi-IN", "it-IT", "ja-JP", "ko-KR", "nl-NL", "pl-PL", "pt-BR",
+	"pt-PT", "ru-RU", "sv-SE", "tr-TR", "uk-UA", "zh-CN",
 	"ar", "de", "en", "es", "fr", "hi", "it", "ja", "ko", "nl", "pl", "pt", "ru", "sv", "tr", "uk", "zh",
 }
 
@@ -197,5 +198,5 @@ func (h *api) reachSource(ctx context.Context, address string) error {
 	if errors.Is(err, failwell.UpstreamTimeout) || errors.Is(err, failwell.UpstreamUnreachable) {
 		return failwell.FromCondition(condition.DependencyFailed, err)
 	}
-	return err //nolint:wrapcheck // in the vocabulary already
+	return err
 }

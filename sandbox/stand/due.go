@@ -121,7 +121,7 @@ func (d *Due) Run(ctx context.Context) (time.Duration, error) {
 func (d *Due) Pending(ctx context.Context, kinds ...string) (n int, err error) {
 	for record, err := range store.All(ctx, d.Store, d.Prefix, 0) {
 		if err != nil {
-			return n, err //nolint:wrapcheck // the store says why
+			return n, err
 		}
 		_, rest, _ := strings.Cut(strings.TrimPrefix(record.Key, d.Prefix), "/")
 		if kind, _, _ := strings.Cut(rest, "/"); slices.Contains(kinds, kind) {
@@ -135,7 +135,7 @@ func (d *Due) Pending(ctx context.Context, kinds ...string) (n int, err error) {
 func (d *Due) Next(ctx context.Context) (time.Time, bool, error) {
 	page, err := d.Store.Scan(ctx, d.Prefix, "", 1)
 	if err != nil || len(page) == 0 {
-		return time.Time{}, false, err //nolint:wrapcheck // the store says why
+		return time.Time{}, false, err
 	}
 	stamp, _, _ := strings.Cut(strings.TrimPrefix(page[0].Key, d.Prefix), "/")
 	at, err := time.Parse(instantForm, stamp)

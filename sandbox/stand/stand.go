@@ -91,5 +91,5 @@ func (w *World) Charge(ctx context.Context, name string, amount int64) error {
 	if w.Guard.Admission == nil || amount <= 0 {
 		return nil
 	}
-	return failwell.Charge(ctx, name, amount) //nolint:wrapcheck // an error of the contract
+	return failwell.Charge(ctx, name, amount)
 }
