@@ -242,6 +242,35 @@ func TestSlotsAway(t *testing.T) {
 	})
 }
 
+// TestOnePauseIsNoOutage: callers who wait together see one pause of the store,
+// and the next caller finds it back.
+func TestOnePauseIsNoOutage(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		m, far, log := newAway(t, "")
+		m.try("GET /free", 0) // so that no key has to be read
+		crowd := func() {
+			var all sync.WaitGroup
+			for range 10 * tolerated {
+				all.Go(func() { m.try("GET /free", 0) })
+			}
+			all.Wait()
+		}
+		far.begin(hangs)
+		crowd()
+		far.end()
+		if v := m.try("GET /free", 0); m.Health().Away || !v.Admitted || v.Limits[0].Local || log.Len() > 0 {
+			t.Errorf("after one pause: %s %+v\n%s", v.Condition, v.Limits, log)
+		}
+		far.begin(hangs)
+		crowd()
+		crowd()
+		if !m.Health().Away {
+			t.Error("a store that is silent for two waits is not taken for one that is away")
+		}
+	})
+}
+
 // TestOneFailureIsNone: a store that answers in between is not away, and a
 // caller who leaves is not the store's failure.
 func TestOneFailureIsNone(t *testing.T) {

@@ -2,6 +2,7 @@ package admission
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"sync"
 	"sync/atomic"
@@ -20,6 +21,8 @@ type breaker struct {
 
 	failures atomic.Int32
 	open     atomic.Bool
+	// late is when the first timeout in a row came, in Unix nanoseconds; 0 for none.
+	late atomic.Int64
 	// probed is when the last probe began, and changed when the breaker opened
 	// or closed, in Unix nanoseconds.
 	probed, changed atomic.Int64
@@ -79,14 +82,26 @@ func (b *breaker) answered(took time.Duration) {
 	if b.failures.Load() != 0 {
 		b.failures.Store(0)
 	}
+	if b.late.Load() != 0 {
+		b.late.Store(0)
+	}
 	if b.open.Load() {
 		b.turn(false, nil)
 	}
 }
 
+// failed counts a failure. Callers who wait together see one and the same pause
+// of the store, a hundred of them as well as three: timeouts count as failures in
+// a row only where another caller's whole wait lies between them.
 func (b *breaker) failed(err error) {
 	b.counts.errors.Add(1)
-	if b.failures.Add(1) >= tolerated {
+	often := b.failures.Add(1) >= tolerated
+	if errors.Is(err, context.DeadlineExceeded) {
+		now := time.Now().UnixNano()
+		b.late.CompareAndSwap(0, now)
+		often = often && now-b.late.Load() >= int64(b.timeout)
+	}
+	if often {
 		b.turn(true, err)
 	}
 }
