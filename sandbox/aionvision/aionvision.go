@@ -20,6 +20,7 @@ import (
 
 	"github.com/failwell/failwell"
 	"github.com/failwell/failwell/admission"
+	"github.com/failwell/failwell/contract"
 	"github.com/failwell/failwell/contract/condition"
 	"github.com/failwell/failwell/sandbox/stand"
 	"github.com/failwell/failwell/store"
@@ -40,7 +41,7 @@ const (
 
 // New makes the stand-in of Aionvision.
 func New(w *stand.World) (stand.API, error) {
-	return &api{World: w, memory: budget{limit: memoryLimit}, decoding: make(chan struct{}, atOnce)}, nil
+	return &api{World: w, memory: budget{limit: memoryLimit}, decoding: make(chan struct{}, atOnce), timeout: w.Contract.MustCode("TIMEOUT")}, nil
 }
 
 type api struct {
@@ -48,6 +49,7 @@ type api struct {
 
 	memory   budget
 	decoding chan struct{}
+	timeout  *contract.Code
 }
 
 func (h *api) Handlers() map[string]stand.Handler {
@@ -160,6 +162,11 @@ func (h *api) ask(ctx context.Context, provider string) error {
 	err := h.Backend.Call(ctx)
 	if errors.Is(err, failwell.UpstreamUnreachable) || errors.Is(err, failwell.DependencyFailed) {
 		return failwell.FromCondition(condition.DependencyFailed, err).With("provider", provider)
+	}
+	if e, ok := errors.AsType[*failwell.Error](err); ok && errors.Is(err, failwell.UpstreamTimeout) {
+		told := failwell.New(h.timeout, err)
+		told.Params, told.Status = e.Params, h.timeout.Status // of the document's statuses, which know no gateway
+		return told
 	}
 	return err
 }

@@ -82,13 +82,13 @@ func (a *address) path() string {
 	return stand.OutsidePath + "videos/" + a.media + "/" + strconv.Itoa(a.chunk)
 }
 
-func (a *address) query() url.Values {
-	return url.Values{"account": {a.account}, "attempt": {strconv.Itoa(a.attempt)}, "expires": {strconv.FormatInt(a.until.Unix(), 10)}}
+func (a *address) query() string {
+	return "account=" + url.QueryEscape(a.account) + "&attempt=" + strconv.Itoa(a.attempt) + "&expires=" + strconv.FormatInt(a.until.Unix(), 10)
 }
 
 func (a *address) signature(secret string) string {
 	code := hmac.New(sha256.New, []byte(secret))
-	code.Write([]byte(a.path() + "\n" + a.query().Encode()))
+	code.Write([]byte(a.path() + "?" + a.query()))
 	return hex.EncodeToString(code.Sum(nil))
 }
 
@@ -98,9 +98,7 @@ func (h *api) link(secret string, f *file, n, attempt int) (string, time.Time) {
 		until = f.Video.Expires
 	}
 	a := address{f.Account, f.ID, n, attempt, until}
-	query := a.query()
-	query.Set("signature", a.signature(secret))
-	return h.URL() + a.path() + "?" + query.Encode(), until
+	return h.URL() + a.path() + "?" + a.query() + "&signature=" + a.signature(secret), until
 }
 
 func (h *api) secret(ctx context.Context) (string, error) {
@@ -108,16 +106,25 @@ func (h *api) secret(ctx context.Context) (string, error) {
 	return secret, stand.StoreError(err)
 }
 
-// links are the first addresses of all chunks.
-func (h *api) links(ctx context.Context, f *file) ([]map[string]any, error) {
+// part is a chunk as it is announced.
+type part struct {
+	Number  int       `json:"chunk_number"`
+	Size    int64     `json:"size_bytes"`
+	URL     string    `json:"upload_url"`
+	Method  string    `json:"upload_method"`
+	Expires time.Time `json:"expires_at"`
+}
+
+// parts are all chunks, with their first addresses.
+func (h *api) parts(ctx context.Context, f *file) ([]part, error) {
 	secret, err := h.secret(ctx)
 	if err != nil {
 		return nil, err
 	}
-	out := make([]map[string]any, f.Video.Chunks)
+	out := make([]part, f.Video.Chunks)
 	for i := range out {
 		link, until := h.link(secret, f, i+1, 0)
-		out[i] = map[string]any{"chunk_number": i + 1, "size_bytes": f.sizeOf(i + 1), "upload_url": link, "upload_method": "PUT", "expires_at": until}
+		out[i] = part{i + 1, f.sizeOf(i + 1), link, http.MethodPut, until}
 	}
 	return out, nil
 }

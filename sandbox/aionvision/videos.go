@@ -121,13 +121,13 @@ func (h *api) initiate(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	links, err := h.links(r.Context(), &f)
+	parts, err := h.parts(r.Context(), &f)
 	if err != nil {
 		return err
 	}
 	return stand.WriteJSON(w, http.StatusCreated, map[string]any{
 		"media_id": f.ID, "upload_id": f.Video.Upload, "total_chunks": chunks, "chunk_size_bytes": chunk, "storage_path": "videos/" + f.ID,
-		"chunks": links, "expires_at": f.Video.Expires, "concurrent_upload_limit": t.parallel, "retry_attempts": t.retries,
+		"chunks": parts, "expires_at": f.Video.Expires, "concurrent_upload_limit": t.parallel, "retry_attempts": t.retries,
 	})
 }
 
