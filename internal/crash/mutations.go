@@ -12,21 +12,9 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 )
-
-// mutation breaks the product in one place.
-type mutation struct {
-	// what it does, as docs/reliability.md lists it.
-	what string
-	// file, below the module, in which old stands once and becomes broken.
-	file, old, broken string
-	// shared: it shows only where two gateways share a store.
-	shared bool
-}
-
-// mutations are the mistakes that the campaign must notice.
-var mutations []mutation
 
 // tries is how many seeds a mutation is looked for with. What the machine makes
 // of a seed differs, so one may pass a mistake by.
@@ -51,7 +39,7 @@ func runMutations(ctx context.Context, o options, stores []string, out io.Writer
 			return err
 		}
 		for _, store := range stores {
-			if m.shared && (store == "pebble" || store == "memory") {
+			if !slices.Contains(m.stores, store) {
 				continue
 			}
 			o.store = store

@@ -35,10 +35,10 @@ const (
 type fault string
 
 const (
-	silent    fault = "silent"    // executed, then the connection ends
-	truncated fault = "truncated" // executed, then half of the answer
-	gateway   fault = "gateway"   // executed, then 502: somebody behind it failed
-	refused   fault = "refused"   // not executed: 503 with Retry-After
+	silent     fault = "silent"    // executed, then the connection ends
+	truncated  fault = "truncated" // executed, then half of the answer
+	badGateway fault = "gateway"   // executed, then 502: somebody behind it failed
+	refused    fault = "refused"   // not executed: 503 with Retry-After
 )
 
 // order is the body of a keyed write. It tells the upstream what to do, so that
@@ -104,7 +104,7 @@ func draw(seed uint64, n int) *call {
 		c.Bytes = kept + r.IntN(3*kept)
 	}
 	if r.IntN(5) == 0 {
-		c.Fault, c.Faults = pick(r, silent, truncated, gateway, refused, refused), 1+r.IntN(2)
+		c.Fault, c.Faults = pick(r, silent, truncated, badGateway, refused, refused), 1+r.IntN(2)
 	}
 	c.Pause = r.IntN(10)
 	switch r.IntN(40) {

@@ -192,7 +192,7 @@ func (e *execution) fail(w http.ResponseWriter) {
 		w.Header().Set("Retry-After", "1")
 		e.head(w, http.StatusServiceUnavailable)
 		_, _ = w.Write(e.body())
-	case gateway:
+	case badGateway:
 		e.head(w, http.StatusBadGateway)
 		_, _ = w.Write(e.body())
 	case truncated:
