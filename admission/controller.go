@@ -27,7 +27,8 @@ type Controller struct {
 	// Random is Optional: where keys come from; nil means crypto/rand.Reader.
 	Random io.Reader
 	// StoreTimeout is Optional: how long a decision waits for the store, all
-	// its reads together; 0 means 20 ms. Then the call gets unavailable.
+	// its reads together; 0 means 20 ms, and 250 ms for the durable write that
+	// reserves an idempotency key. Then the call gets unavailable.
 	StoreTimeout time.Duration
 	// MaxStale is Optional: how long a change of a key or an account that was
 	// made in another process may stay unseen; 0 means 750 ms. Changes made

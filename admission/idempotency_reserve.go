@@ -133,7 +133,7 @@ func (x *reserving) take(ctx context.Context) (r *Reservation, again bool) {
 	failpoint.Hit(before)
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	err := r.write(ctx, x.storeTimeout())
+	err := r.write(ctx, x.reserveTimeout())
 	switch {
 	case err == nil:
 		failpoint.Hit(after)
@@ -152,6 +152,19 @@ func (x *reserving) take(ctx context.Context) (r *Reservation, again bool) {
 	}
 	x.away(ctx, err)
 	return nil, false
+}
+
+// reservePatience is how long a reservation is waited for where StoreTimeout says
+// nothing. It is a durable write: 64 writers queue for a server's disk longer
+// than a decision on a limit may take, and who gives up gets a 503 for a store
+// that works.
+const reservePatience = 250 * time.Millisecond
+
+func (c *Controller) reserveTimeout() time.Duration {
+	if c.StoreTimeout <= 0 {
+		return reservePatience
+	}
+	return c.StoreTimeout
 }
 
 // refresh looks at the record again. It reports false when that was not
