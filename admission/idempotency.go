@@ -178,7 +178,6 @@ type scope struct {
 // credential the service behind looks at: nobody must be able to fetch another's
 // answer with a key that both chose.
 func (d *deciding) scope(key string) scope {
-	h := sha256.New()
 	var s scope
 	var environment string
 	kind := "public"
@@ -186,10 +185,10 @@ func (d *deciding) scope(key string) scope {
 		s.account, kind = d.v.Account.ID, "account"
 		environment = d.v.Key.Environment
 	}
-	for _, part := range []string{kind, s.account, environment, d.identity(), d.call.Method, d.call.Path, key} {
-		writePart(h, part)
-	}
-	s.hash = base64.RawURLEncoding.EncodeToString(h.Sum(nil))
+	var room [512]byte
+	b := appendParts(room[:0], kind, s.account, environment, d.identity(), d.call.Method, d.call.Path, key)
+	sum := sha256.Sum256(b)
+	s.hash = base64.RawURLEncoding.EncodeToString(sum[:])
 	return s
 }
 
@@ -200,12 +199,13 @@ func (d *deciding) identity() string {
 	return d.call.Identity
 }
 
-// writePart hashes a part in such a way that no other parts make the same sum.
-func writePart(h interface{ Write(p []byte) (int, error) }, part string) {
-	var size [8]byte
-	binary.BigEndian.PutUint64(size[:], uint64(len(part)))
-	_, _ = h.Write(size[:]) // a hash takes everything
-	_, _ = h.Write([]byte(part))
+// appendParts joins parts in such a way that no other parts make the same.
+func appendParts(b []byte, parts ...string) []byte {
+	for _, part := range parts {
+		b = binary.BigEndian.AppendUint64(b, uint64(len(part)))
+		b = append(b, part...)
+	}
+	return b
 }
 
 // record is where the record stands. The braces keep it with all that belongs

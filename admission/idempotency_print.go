@@ -33,19 +33,27 @@ type Payload struct {
 // written.
 func (p *Payload) Hash(call *Call) hash.Hash {
 	h := sha256.New()
-	for _, part := range []string{call.Method, call.Path, p.Query, p.ContentType} {
-		writePart(h, part)
-	}
+	h.Write(p.head(nil, call))
 	return h
+}
+
+// head is what is hashed before the body.
+func (p *Payload) head(b []byte, call *Call) []byte {
+	return appendParts(b, call.Method, call.Path, p.Query, p.ContentType)
 }
 
 // fingerprint of a payload that is all there.
 func (p *Payload) fingerprint(call *Call) Fingerprint {
 	if p.payload == nil {
-		h := p.Hash(call)
-		h.Write(p.Body)
 		f := Fingerprint{Bytes: int64(len(p.Body)), Whole: true}
-		h.Sum(f.Sum[:0])
+		var room [1024]byte
+		if b := p.head(room[:0], call); len(b)+len(p.Body) <= len(room) {
+			f.Sum = sha256.Sum256(append(b, p.Body...))
+		} else {
+			h := p.Hash(call)
+			h.Write(p.Body)
+			h.Sum(f.Sum[:0])
+		}
 		p.payload = &f
 	}
 	return *p.payload

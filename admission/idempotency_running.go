@@ -15,6 +15,7 @@ type running struct {
 	once    sync.Once
 	self    owner
 	pending atomic.Int64 // calls of the store
+	hands   hands
 
 	mu    sync.Mutex
 	turns map[uint64]*Reservation

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/failwell/failwell/store"
@@ -33,7 +34,7 @@ func within[T any](ctx context.Context, s *running, limit time.Duration, call fu
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), limit)
 	defer cancel()
 	done := make(chan result, 1)
-	go func() {
+	s.lend(func() {
 		var r result
 		defer func() {
 			if p := recover(); p != nil { // no caller's panic barrier is around this goroutine
@@ -43,13 +44,57 @@ func within[T any](ctx context.Context, s *running, limit time.Duration, call fu
 			done <- r
 		}()
 		r.value, r.err = call(ctx)
-	}()
+	})
 	select {
 	case r := <-done:
 		return r.value, r.err
 	case <-ctx.Done():
 		return none, errSlowStore
 	}
+}
+
+// hands are goroutines that call the store. While others are under way one stays
+// for the next call: a new one would have to grow its stack each time, to what
+// an engine's commit takes. None stays after the last.
+type hands struct {
+	mu   sync.Mutex
+	idle []chan func()
+}
+
+// lend has a goroutine run f, the one that was used last or a new one.
+func (r *running) lend(f func()) {
+	h := &r.hands
+	h.mu.Lock()
+	if n := len(h.idle); n > 0 {
+		next := h.idle[n-1]
+		h.idle = h.idle[:n-1]
+		h.mu.Unlock()
+		next <- f
+		return
+	}
+	h.mu.Unlock()
+	go func() {
+		more := make(chan func(), 1)
+		for ok := true; ok; f, ok = <-more {
+			f()
+			r.rest(more)
+		}
+	}()
+}
+
+// rest keeps a goroutine, unless nothing is under way: then all may go.
+func (r *running) rest(more chan func()) {
+	h := &r.hands
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.idle = append(h.idle, more)
+	if r.pending.Load() > 0 {
+		return
+	}
+	for _, more := range h.idle {
+		close(more)
+	}
+	h.idle = nil
 }
 
 // fetch reads a record; kept is nil when there is none.
