@@ -12,7 +12,7 @@ const maxIdempotencyKey = 255
 // text for callers.
 func readKey(values []string) (key, problem string) {
 	for i, value := range values {
-		one, problem := unquote(strings.Trim(value, " \t"))
+		one, problem := PlainKey(value)
 		switch {
 		case problem != "":
 			return "", problem
@@ -34,6 +34,11 @@ func readKey(values []string) (key, problem string) {
 	}
 	return key, ""
 }
+
+// PlainKey returns an idempotency key without the quotes that it has as the
+// string of a structured field: both forms are the same key. The problem is text
+// for callers.
+func PlainKey(value string) (key, problem string) { return unquote(strings.Trim(value, " \t")) }
 
 func unquote(value string) (key, problem string) {
 	const broken = "is not a whole quoted string"

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"time"
 
@@ -242,7 +243,8 @@ func (d *deciding) named(name string) (*limit, error) {
 	for i := range d.balances {
 		known = append(known, d.balances[i].title)
 	}
-	return nil, unknown("quota or balance", name, append(known, storage))
+	slices.Sort(known) // plans have the same quotas
+	return nil, unknown("quota or balance", name, append(slices.Compact(known), storage))
 }
 
 func holdOf(prefix, id string) string {

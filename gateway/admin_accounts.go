@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"time"
 
@@ -114,7 +115,10 @@ func (a *admin) moving(move func(*admission.Controller, context.Context, string,
 		if err := read(r, &request); err != nil {
 			return err
 		}
-		key := r.Header.Get("Idempotency-Key")
+		key, problem := admission.PlainKey(r.Header.Get("Idempotency-Key"))
+		if problem != "" {
+			return invalid("the header Idempotency-Key " + problem)
+		}
 		if key == "" {
 			e := failwell.FromCondition(failwell.ParameterMissing, nil)
 			e.Message = "the header Idempotency-Key is missing, send one that is new for each payment and the same for its repetitions"
@@ -122,6 +126,9 @@ func (a *admin) moving(move func(*admission.Controller, context.Context, string,
 		}
 		if request.Amount < 1 {
 			return invalid("amount is a number of 1 or more")
+		}
+		if request.Amount > meter.MaxUnits {
+			return invalid(fmt.Sprintf("amount is a number of up to %d", int64(meter.MaxUnits)))
 		}
 		id := r.PathValue("id")
 		if err := move(a.control(), r.Context(), id, request.Name, request.Amount, key); err != nil {

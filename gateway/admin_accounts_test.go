@@ -66,8 +66,8 @@ func TestAccountsOverAdmin(t *testing.T) {
 	if resp := g.send(http.MethodPost, "/print", key, ""); resp.StatusCode/100 != 4 {
 		t.Errorf("without funds: %s", resp.Status)
 	}
-	for range 2 { // an answer that was lost, and its repetition
-		u, err := c.Credit(ctx, "acme", "funds", 100, "payment-1")
+	for _, k := range []string{"payment-1", "payment-1", `"payment-1"`} { // an answer that was lost, and its repetitions
+		u, err := c.Credit(ctx, "acme", "funds", 100, k)
 		if err != nil || u == nil || u.Remaining != 100 || u.Kind != "balance" {
 			t.Fatalf("credit: %+v %v", u, err)
 		}
@@ -125,6 +125,8 @@ func TestAccountsAreRefused(t *testing.T) {
 	_, nobody := c.Credit(ctx, "nobody", "funds", 1, "k3")
 	_, typo := c.Credit(ctx, "acme", "fund", 1, "k4")
 	_, zero := c.Credit(ctx, "acme", "funds", 0, "k5")
+	_, endless := c.Credit(ctx, "acme", "funds", 1<<62, "k7")
+	_, halfQuoted := c.Credit(ctx, "acme", "funds", 1, `"k8`)
 	_, keyless := c.Credit(ctx, "acme", "funds", 1, "")
 	_, stranger := c.Usage(ctx, "nobody")
 	state := admission.AccountState("gone")
@@ -140,6 +142,8 @@ func TestAccountsAreRefused(t *testing.T) {
 		"no usage":       {stranger, admission.ErrNoAccount, ""},
 		"a typo":         {typo, admission.ErrInvalid, `did you mean "funds"?`},
 		"nothing":        {zero, failwell.ValidationFailed, "amount is a number of 1 or more"},
+		"endless":        {endless, failwell.ValidationFailed, "amount is a number of up to"},
+		"half a quote":   {halfQuoted, failwell.ValidationFailed, "Idempotency-Key is not a whole quoted string"},
 		"no key":         {keyless, failwell.ParameterMissing, "Idempotency-Key is missing"},
 		"bad state":      {badState, admission.ErrInvalid, ""},
 	} {
