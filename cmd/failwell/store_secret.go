@@ -10,9 +10,9 @@ import (
 func storeName(place string) string {
 	scheme, rest, ok := strings.Cut(place, "://")
 	if !ok {
-		return place
+		return plainName(place)
 	}
-	rest, query, asks := strings.Cut(rest, "?")
+	rest, query, asks := splitQuery(rest)
 	if at := strings.LastIndexByte(rest, '@'); at >= 0 {
 		user, _, _ := strings.Cut(rest[:at], ":")
 		rest = user + rest[at:]
@@ -28,6 +28,30 @@ func storeName(place string) string {
 		shown += "?" + strings.Join(open, "&")
 	}
 	return shown
+}
+
+// plainName is what is no URL as it may be shown: a path, a word, or a mistake
+// that may hold a password all the same.
+func plainName(place string) string {
+	if strings.HasPrefix(place, "pebble:") || !strings.Contains(place, "@") && !secretName(place) {
+		return place
+	}
+	if end := strings.IndexAny(place, ":="); end >= 0 {
+		return place[:end+1] + "..."
+	}
+	return "..."
+}
+
+// splitQuery cuts off a URL's query. A question mark may be of a password that
+// should have been encoded.
+func splitQuery(rest string) (before, query string, asks bool) {
+	before, query, asks = strings.Cut(rest, "?")
+	if at := strings.LastIndexByte(query, '@'); at >= 0 && !strings.Contains(before, "@") {
+		end := len(before) + 1 + at
+		before, query, asks = strings.Cut(rest[end:], "?")
+		before = rest[:end] + before
+	}
+	return before, query, asks
 }
 
 func secretName(parameter string) bool {
@@ -65,11 +89,15 @@ func secretsOf(place string) []string {
 		}
 	}
 	_, rest, _ := strings.Cut(place, "://")
-	rest, query, _ := strings.Cut(rest, "?")
+	rest, query, _ := splitQuery(rest)
 	// A password may hold what ends the host in a sound URL: the last @ counts.
 	if at := strings.LastIndexByte(rest, '@'); at >= 0 {
 		if _, password, ok := strings.Cut(rest[:at], ":"); ok {
 			add(password)
+			// What reads the URL as it stands takes pieces of such a password for a port.
+			for _, piece := range strings.FieldsFunc(password, func(r rune) bool { return strings.ContainsRune("/?#@:", r) }) {
+				add(piece)
+			}
 		}
 	}
 	for pair := range strings.SplitSeq(query, "&") {

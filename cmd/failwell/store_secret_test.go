@@ -18,6 +18,13 @@ func TestStoreNamesHideSecrets(t *testing.T) {
 		"redis://u:hunt%zz@er2@h/0":                   "redis://u@h/0",
 		"postgres://u@h/d?password=hunter2&schema=s":  "postgres://u@h/d?schema=s",
 		"postgres://u:a:b@h/d?sslpassword=hunter2":    "postgres://u@h/d",
+		"redis://u:hunt?er2@h/0":                      "redis://u@h/0",
+		"redis://u:hunt?er2=1@h/0?db=1":               "redis://u@h/0?db=1",
+		"redis://u:a@h/0?prefix=b@c":                  "redis://u@h/0?prefix=b@c",
+		"redis:u:hunter2@h":                           "redis:...",
+		"host=h user=u password='hunter 2'":           "host=...",
+		"hunter2@h":                                   "...",
+		"some.db":                                     "some.db",
 		"redis+unix:///run/redis.sock?db=1&prefix=ab": "redis+unix:///run/redis.sock?db=1&prefix=ab",
 	} {
 		if got := storeName(place); got != want {
@@ -39,6 +46,11 @@ func TestHushedTakesSecretsOutOfErrors(t *testing.T) {
 		var h *hintError
 		if !errors.Is(err, base) || !errors.As(err, &h) {
 			t.Errorf("%s: the cause or the hint is lost in %v", place, err)
+		}
+	}
+	for _, place := range []string{"redis://u:hunter/2@h", "redis://u:hunter?2@h", "redis://u:hunter#2@h"} {
+		if err := hushed(errors.New(`"hunter" is no port`), place); strings.Contains(err.Error(), "hunter") {
+			t.Errorf("%s: %v", place, err)
 		}
 	}
 	if err := hushed(base, "redis://h"); !errors.Is(err, base) || err.Error() != "refused" {
