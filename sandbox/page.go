@@ -28,6 +28,7 @@ func pages() (*template.Template, error) {
 // pageView is what the page shows before its script has run.
 type pageView struct {
 	API, Title, Origin, Base, Document string
+	AuthHeader, AuthValue              string
 	Now                                time.Time
 	Ahead                              time.Duration
 	Backend                            string
@@ -42,8 +43,8 @@ type keyView struct{ Name, Key string }
 
 // codeView is a row of the catalogue.
 type codeView struct {
-	Name, Wire, Meaning, Remedy, Retry, Curl string
-	Status                                   int
+	Name, Wire, Meaning, Remedy, Retry, Curl, Method, Path string
+	Status                                                 int
 }
 
 func (s *Sandbox) showPage(w http.ResponseWriter, r *http.Request) error {
@@ -63,10 +64,19 @@ func (s *Sandbox) showPage(w http.ResponseWriter, r *http.Request) error {
 	slices.SortFunc(v.Keys, func(a, b keyView) int {
 		return cmp.Or(cmp.Compare(rank(a.Name), rank(b.Name)), cmp.Compare(a.Name, b.Name))
 	})
+	if len(s.contract.Auth.Schemes) > 0 {
+		scheme := s.contract.Auth.Schemes[0]
+		v.AuthHeader, v.AuthValue = scheme.Name, keys["valid"]
+		if scheme.Prefix != "" {
+			v.AuthValue = strings.TrimSpace(scheme.Prefix) + " " + v.AuthValue
+		}
+	}
 	for _, code := range s.contract.Codes {
+		o := s.forcedAt(code)
 		v.Codes = append(v.Codes, codeView{
 			Name: code.Name, Wire: code.Wire, Status: code.Status, Meaning: code.Meaning, Remedy: code.Remedy,
-			Retry: string(s.contract.RetryFor(code, code.Status)), Curl: s.forceCurl(origin, keys["valid"], code),
+			Retry: strings.ReplaceAll(string(s.contract.RetryFor(code, code.Status)), "_", " "), Method: o.Method, Path: filled(o.Path),
+			Curl: fmt.Sprintf("curl -i -X %s '%s%s' -H '%s: %s' -H '%s: %s'", o.Method, origin, filled(o.Path), v.AuthHeader, v.AuthValue, fault.Header, code.Name),
 		})
 	}
 	slices.SortStableFunc(v.Codes, func(a, b codeView) int { return cmp.Compare(a.Status, b.Status) })
@@ -95,30 +105,21 @@ func rank(name string) int {
 	return 1
 }
 
-// forceCurl is a call that provokes a code: of an operation at which it can occur.
-func (s *Sandbox) forceCurl(origin, key string, code *contract.Code) string {
-	o := s.contract.Operations[0]
-	for _, other := range s.contract.Operations {
-		fits := len(code.Operations) == 0 || slices.Contains(code.Operations, other.ID)
-		needs := slices.ContainsFunc(other.Parameters, func(p contract.Parameter) bool { return p.Required })
-		if fits && other.Method == http.MethodGet && !needs {
-			o = other
-			break
+// forcedAt is an operation at which a code can occur: one that needs nothing,
+// where there is one.
+func (s *Sandbox) forcedAt(code *contract.Code) *contract.Operation {
+	found := s.contract.Operations[0]
+	for _, o := range s.contract.Operations {
+		fits := len(code.Operations) == 0 || slices.Contains(code.Operations, o.ID)
+		needs := slices.ContainsFunc(o.Parameters, func(p contract.Parameter) bool { return p.Required })
+		if fits && o.Method == http.MethodGet && !needs {
+			return o
 		}
 		if fits && len(code.Operations) > 0 {
-			o = other
+			found = o
 		}
 	}
-	auth := ""
-	if len(s.contract.Auth.Schemes) > 0 {
-		scheme := s.contract.Auth.Schemes[0]
-		auth = fmt.Sprintf(" -H '%s: %s%s'", scheme.Name, scheme.Prefix, key)
-	}
-	method := ""
-	if o.Method != http.MethodGet {
-		method = " -X " + o.Method
-	}
-	return fmt.Sprintf("curl -i%s '%s%s'%s -H '%s: %s'", method, origin, filled(o.Path), auth, fault.Header, code.Name)
+	return found
 }
 
 // filled puts something into the places of a path pattern.

@@ -135,7 +135,9 @@ func TestReset(t *testing.T) {
 			if got := s.Keys(); fmt.Sprint(got) != fmt.Sprint(keys) {
 				t.Errorf("keys: %v, then %v", keys, got)
 			}
-			o := s.Contract().Operations[slices.IndexFunc(s.Contract().Operations, func(o *contract.Operation) bool { return o.Method == "GET" && !strings.Contains(o.Path, "{") && !required(o) })]
+			o := s.Contract().Operations[slices.IndexFunc(s.Contract().Operations, func(o *contract.Operation) bool {
+				return o.Method == "GET" && !strings.Contains(o.Path, "{") && !required(o)
+			})]
 			for range 2 {
 				if r := s.Call("valid", "GET", o.Path, ""); r.Status != 200 {
 					t.Errorf("%s: %d %s", o.Path, r.Status, r.Body)
@@ -199,7 +201,7 @@ func TestForcing(t *testing.T) {
 // For one cause each of what heppu answers: the same by its cause and by force.
 func TestForcedLikeCaused(t *testing.T) {
 	t.Parallel()
-	s := sandboxtest.Start(t, "heppu", sandbox.Options{BackendTimeout: 20 * time.Millisecond})
+	s := sandboxtest.Start(t, "heppu", sandbox.Options{BackendTimeout: 500 * time.Millisecond})
 	s.Call("valid", "POST", agents, `{"name":"A","type":"voice"}`)
 	agent := sandboxtest.Decode[struct{ Data struct{ ID string } }](t, s.Call("valid", "POST", agents, `{"name":"B","type":"voice"}`)).Data.ID
 	dial := `{"agentId":"` + agent + `","phoneNumber":"+358401234567"}`

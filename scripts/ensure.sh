@@ -181,17 +181,26 @@ look_postgres() {
   missing+=('initdb and postgres: PostgreSQL 13 or later, https://www.postgresql.org/download/')
 }
 
+# The sandbox's page is tested in a browser without a window.
+look_browser() {
+  local found
+  for found in chromium chromium-browser google-chrome google-chrome-stable headless-shell; do
+    have "$found" && return
+  done
+  need chromium chromium 'Chromium or Chrome, https://www.chromium.org/'
+}
+
 look_bench() {
   [ "$(uname -s)" = Linux ] || die 'the benchmark reads CPU time from /proc, so it needs Linux'
   need nginx nginx-light 'https://nginx.org/en/download.html'
   need wrk wrk 'https://github.com/wg/wrk'
 }
 
-groups='go, race, e2e, redis, postgres, lint, bench'
+groups='go, race, e2e, browser, redis, postgres, lint, bench'
 [ $# -gt 0 ] || die "name a group: $groups"
 for group in "$@"; do
   case $group in
-  go | race | e2e | redis | postgres | lint | bench) "look_$group" ;;
+  go | race | e2e | browser | redis | postgres | lint | bench) "look_$group" ;;
   *) die "no group is called $group; there are $groups" ;;
   esac
 done
