@@ -4,10 +4,12 @@ GO       ?= go
 FUZZTIME ?= 20s
 ROUNDS   ?= 5
 SECONDS  ?= 4
+STORE    ?= all
+KILLS    ?= 1000
 export GO
 
 .DEFAULT_GOAL := help
-.PHONY: help build test lint fuzz cover bench bench-deps bench-proxy bench-writes bench-records bench-limits clean
+.PHONY: help build test crash lint fuzz cover bench bench-deps bench-proxy bench-writes bench-records bench-limits clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -20,6 +22,10 @@ test: ## install what the tests need, then run all of them
 	@scripts/ensure.sh go race e2e browser redis postgres
 	$(GO) vet ./...
 	@scripts/test.sh
+
+crash: ## kill gateways, stores and the service KILLS times on STORE (pebble, redis, postgres, all; SEED, MUTATIONS=1)
+	@scripts/ensure.sh go redis postgres
+	$(GO) run ./internal/crash -store $(STORE) -kills $(if $(MUTATIONS),30 -mutations,$(KILLS)) $(if $(SEED),-seed $(SEED))
 
 lint: ## formatting, golangci-lint, the tree's own rules, known vulnerabilities
 	@scripts/ensure.sh go lint
