@@ -28,6 +28,8 @@ type keyed struct {
 	done atomic.Int64
 	// cut makes the next answers end early.
 	cut atomic.Int64
+	// pad makes answers longer.
+	pad atomic.Int64
 	// gate holds answers back, if there is one.
 	gate atomic.Pointer[chan struct{}]
 }
@@ -45,7 +47,7 @@ func (k *keyed) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Length", "1000")
 	}
 	w.WriteHeader(http.StatusCreated)
-	fmt.Fprintf(w, `{"nonce":"%d"}`, n)
+	fmt.Fprintf(w, `{"nonce":"%d"%s}`, n, strings.Repeat(" ", int(k.pad.Load())))
 }
 
 // behind starts a gateway on a store in front of a counting service, under the
@@ -160,8 +162,9 @@ func TestFullDisk(t *testing.T) {
 	filler := filepath.Join(disk, "filler")
 	fill(t, filler, 16<<20)
 	// The store looks at its disk once for each MiB that it writes.
+	service.pad.Store(8 << 10)
 	await(t, 20*time.Second, "the refusal", func() bool {
-		r := write(t, g, key, fmt.Sprintf("fill-%d-%s", service.done.Load(), strings.Repeat("x", 200)))
+		r := write(t, g, key, fmt.Sprintf("fill-%d", service.done.Load()))
 		if r.status != 201 && (r.status != 503 || !strings.Contains(r.body, "unavailable")) {
 			t.Fatalf("on a full disk: %v", r)
 		}
