@@ -3,6 +3,7 @@
 package main
 
 import (
+	"flag"
 	"os"
 	"testing"
 )
@@ -17,6 +18,11 @@ func TestMain(m *testing.M) {
 	}
 	var err error
 	if scratch, err = os.MkdirTemp("", "crash-test-"); err != nil {
+		panic(err)
+	}
+	// Most of the time they wait for processes.
+	flag.Parse()
+	if err := flag.Set("test.parallel", "6"); err != nil {
 		panic(err)
 	}
 	code := m.Run()

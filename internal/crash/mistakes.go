@@ -23,7 +23,7 @@ var mutations = []mutation{
 	{
 		what: "a call is sent before its key is durable", stores: everywhere,
 		file: "admission/idempotency_reserve.go",
-		old:  "\terr := r.write(ctx, x.storeTimeout())\n", broken: "\terr := error(nil)\n",
+		old:  "\terr := r.write(ctx, x.reserveTimeout())\n", broken: "\terr := error(nil)\n",
 	},
 	{
 		what: "an answer goes out before it is durable", stores: everywhere,

@@ -18,7 +18,7 @@ func TestMutationsFit(t *testing.T) {
 			t.Fatal(err)
 		}
 		if n := bytes.Count(text, []byte(m.old)); n != 1 {
-			t.Errorf("%s: what it breaks stands %d times in %s", m.what, n, m.file)
+			t.Errorf("mistakes.go: %q: what it breaks stands %d times in %s, bring it up to date", m.what, n, m.file)
 		}
 	}
 }
