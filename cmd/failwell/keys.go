@@ -23,9 +23,9 @@ type keysCmd struct {
 // keyPlace is where a command finds keys: at a running gateway, or in the store
 // while none runs.
 type keyPlace struct {
-	Admin    string `default:"http://127.0.0.1:8081"                           env:"FAILWELL_ADMIN_URL"                                 help:"Admin listener of a running gateway (${default})." placeholder:"URL"`
+	Admin    string `default:"http://127.0.0.1:8081"                                                    env:"FAILWELL_ADMIN_URL"                                 help:"Admin listener of a running gateway (${default})." placeholder:"URL"`
 	Store    string `help:"The store, when no gateway runs on it: pebble:DIR, redis:// or postgres://." placeholder:"URL"`
-	Contract string `env:"FAILWELL_CONTRACT"                                   help:"With --store: the contract that the keys are for." placeholder:"NAME|FILE"                                  short:"c"`
+	Contract string `env:"FAILWELL_CONTRACT"                                                            help:"With --store: the contract that the keys are for." placeholder:"NAME|FILE"                                  short:"c"`
 	JSON     bool   `help:"Print JSON."`
 }
 
