@@ -112,6 +112,7 @@ look_race() {
 look_e2e() {
   need python3 python3 "Python $python_floor or later, https://www.python.org/downloads/"
   need node nodejs "Node.js $node_floor or later, https://nodejs.org/"
+  need npm npm 'npm, a part of Node.js'
   if ! python3 -c 'import ensurepip, venv' 2>/dev/null; then
     packages+=(python3-venv)
     missing+=("Python's venv and ensurepip: on Debian the package python3-venv, elsewhere part of Python")
@@ -125,6 +126,20 @@ make_e2e() {
   version=$(node --version)
   at_least "${version#v}" "$node_floor" || die "Node.js $node_floor or later is needed, node is $version"
   venv
+  node_clients
+}
+
+# node_clients holds the clients for Node.js that the tests run, in .tools/node.
+node_clients() {
+  local lock=scripts/clients/package-lock.json
+  cmp -s "$lock" "$tools/node/package-lock.json" && [ -d "$tools/node/node_modules" ] && return
+  say 'ensure: making .tools/node'
+  mkdir -p "$tools/node"
+  cp scripts/clients/package.json "$lock" "$tools/node/"
+  if ! again npm ci --prefix "$tools/node" --no-audit --no-fund --ignore-scripts --silent; then
+    rm -rf "$tools/node"
+    die "npm could not install $lock; is a package registry within reach?"
+  fi
 }
 
 # venv holds the Python services and clients that the tests run, at
