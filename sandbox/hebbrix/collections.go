@@ -104,10 +104,15 @@ func (h *api) counts(ctx context.Context, account string) (map[string]int, error
 // findCollection reads a collection of the account's.
 func (h *api) findCollection(ctx context.Context, account, id string) (collection, error) {
 	c, err := find(ctx, h.collections(account), "collection", id)
+	return c, h.ownCode(err)
+}
+
+// ownCode tells a missing collection by the code that there is for it.
+func (h *api) ownCode(err error) error {
 	if errors.Is(err, failwell.ResourceMissing) {
-		return c, failwell.New(h.noCollection, nil).WithField("collection_id", "there is no such collection", "value_error")
+		return failwell.New(h.noCollection, nil).WithField("collection_id", "there is no such collection", "value_error")
 	}
-	return c, err
+	return err
 }
 
 func (h *api) getCollection(w http.ResponseWriter, r *http.Request) error {
@@ -129,7 +134,7 @@ func (h *api) updateCollection(w http.ResponseWriter, r *http.Request) error {
 			c.UpdatedAt = h.now()
 			return c.apply(&in)
 		})
-		return c, told("collection", c.ID, err)
+		return c, h.ownCode(told("collection", r.PathValue("id"), err))
 	})
 }
 
