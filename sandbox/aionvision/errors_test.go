@@ -110,7 +110,7 @@ func TestErrors(t *testing.T) {
 		}, 503, "HTTP_503", condition.Unavailable, ""},
 		{"provider down", s.behind("down"), 503, "VLM_PROVIDER_ERROR", condition.DependencyFailed, "map[provider:google]"},
 		{"provider broken", s.behind("broken"), 503, "VLM_PROVIDER_ERROR", condition.DependencyFailed, "map[provider:google]"},
-		{"provider hangs", s.behind("slow"), 503, "TIMEOUT", condition.UpstreamTimeout, "map[timeout_seconds:0.5]"},
+		{"provider hangs", s.behind("slow"), 503, "TIMEOUT", condition.UpstreamTimeout, "map[timeout_seconds:2]"},
 	} {
 		s.advance(10 * time.Second) // the rate is none of this test's
 		got := x.call()

@@ -38,6 +38,9 @@ func TestFiles(t *testing.T) {
 			t.Errorf("%s of a deleted file: %d", method, got.status)
 		}
 	}
+	if n := s.records("digests/"); n != 0 {
+		t.Errorf("%d digests of deleted files are left", n)
+	}
 	s.upload("valid", upload("again.png", data)).ok(t, http.StatusCreated) // its digest is free
 	s.advance(2 * time.Hour)                                               // and the trace of the first one ends
 	if got := s.used("org_main", "storage"); got != int64(len(data)) {

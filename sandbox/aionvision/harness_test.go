@@ -38,7 +38,7 @@ func start(t *testing.T) *server {
 	t.Helper()
 	s := &server{T: t}
 	s.Server = sandbox.Start(t, "aionvision", sandbox.Options{
-		Clock: beginning, Logger: slog.New(slog.DiscardHandler), BackendTimeout: 500 * time.Millisecond,
+		Clock: beginning, Logger: slog.New(slog.DiscardHandler), BackendTimeout: 2 * time.Second,
 		OpenStore: func(clock func() time.Time) (store.Store, error) {
 			s.store = &store.Memory{Clock: clock}
 			return s.store, nil

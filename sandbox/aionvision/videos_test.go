@@ -2,6 +2,7 @@ package aionvision_test
 
 import (
 	"bytes"
+	"context"
 	"crypto/md5"
 	"encoding/base64"
 	"encoding/hex"
@@ -13,6 +14,7 @@ import (
 	"net/url"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -338,12 +340,44 @@ func TestAbort(t *testing.T) {
 	}
 }
 
+// meeting is a store in which readers of files wait for each other, so that all
+// of them have seen the same before one writes.
+type meeting struct {
+	store.Memory
+
+	awaited atomic.Int64
+	met     chan struct{}
+}
+
+// Get implements store.Store.
+func (m *meeting) Get(ctx context.Context, key string) (store.Record, error) {
+	record, err := m.Memory.Get(ctx, key)
+	if strings.HasPrefix(key, "sandbox/aionvision/files/") {
+		switch left := m.awaited.Add(-1); {
+		case left == 0:
+			close(m.met)
+		case left > 0:
+			<-m.met
+		}
+	}
+	return record, err //nolint:wrapcheck // it stands for the store
+}
+
 // Of several completes, or a complete and an abort, one is done and paid for.
 func TestClashingCompletes(t *testing.T) {
 	t.Parallel()
-	s := start(t)
+	m := &meeting{met: make(chan struct{})}
+	s := &server{T: t, store: m}
+	s.Server = sandbox.Start(t, "aionvision", sandbox.Options{
+		Clock: beginning, Logger: slog.New(slog.DiscardHandler),
+		OpenStore: func(clock func() time.Time) (store.Store, error) {
+			m.Clock = clock
+			return m, nil
+		},
+	})
 	f := s.begin("plan_enterprise", 200_000).sendAll()
 	statuses := make(chan int, 8)
+	m.awaited.Store(int64(cap(statuses)))
 	var group sync.WaitGroup
 	for i := range cap(statuses) {
 		group.Go(func() {
