@@ -175,14 +175,14 @@ func (b *breaking) Swap(ctx context.Context, key string, old store.Version, valu
 	if b.broken(key) {
 		return 0, store.ErrUnavailable
 	}
-	return b.Memory.Swap(ctx, key, old, value, ttl) //nolint:wrapcheck // it stands for the store
+	return b.Memory.Swap(ctx, key, old, value, ttl)
 }
 
 func (b *breaking) Delete(ctx context.Context, key string, old store.Version) error {
 	if b.broken(key) {
 		return store.ErrUnavailable
 	}
-	return b.Memory.Delete(ctx, key, old) //nolint:wrapcheck // as above
+	return b.Memory.Delete(ctx, key, old)
 }
 
 // Wherever a call breaks off, what it took is free again at the end of its life.

@@ -360,7 +360,7 @@ func (m *meeting) Get(ctx context.Context, key string) (store.Record, error) {
 			<-m.met
 		}
 	}
-	return record, err //nolint:wrapcheck // it stands for the store
+	return record, err
 }
 
 // Of several completes, or a complete and an abort, one is done and paid for.
