@@ -20,6 +20,7 @@ type life struct {
 	keys    map[string]string
 	handler http.Handler
 	outside http.Handler
+	bodies  map[string]map[string]any // JSON Schemas by operation and media type
 	end     func()
 }
 
@@ -66,6 +67,9 @@ func (s *Sandbox) begin(ctx context.Context) (*life, error) {
 	}
 	if l.handler, err = s.routes(w, api.Handlers()); err != nil {
 		return nil, err
+	}
+	if d, ok := api.(stand.Describer); ok {
+		l.bodies = d.Bodies()
 	}
 	l.outside = http.NotFoundHandler()
 	if o, ok := api.(stand.Outsider); ok {

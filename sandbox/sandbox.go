@@ -231,6 +231,9 @@ func (s *Sandbox) Handler() http.Handler {
 		case r.URL.Path == "/_sandbox" || strings.HasPrefix(r.URL.Path, "/_sandbox/"):
 			s.control.ServeHTTP(w, r)
 			return
+		case r.URL.Path == openAPIPath && r.Method == http.MethodGet:
+			s.showOpenAPI(w, r)
+			return
 		case strings.HasPrefix(r.URL.Path, stand.OutsidePath):
 			s.live.Load().outside.ServeHTTP(w, r)
 			return

@@ -51,6 +51,14 @@ func (h *api) Handlers() map[string]stand.Handler {
 	}
 }
 
+// Bodies describes the form with files.
+func (*api) Bodies() map[string]map[string]any {
+	files := map[string]any{"type": "array", "minItems": 1, "maxItems": maxSources, "items": map[string]any{"type": "string", "format": "binary"}}
+	return map[string]map[string]any{"jobs.start": {"multipart/form-data": map[string]any{
+		"type": "object", "required": []string{"file"}, "additionalProperties": false, "properties": map[string]any{"file": files},
+	}}}
+}
+
 func (*api) Seed(context.Context) error { return nil }
 
 // Tasks of a job: its id is "account/id".

@@ -12,7 +12,6 @@ import (
 	"mime"
 	"mime/multipart"
 	"net/http"
-	"net/url"
 	"slices"
 	"strings"
 	"time"
@@ -113,8 +112,8 @@ func (h *api) fill(j *job) error {
 		j.Sources = append(j.Sources, source{Type: fromText, Text: trimRune(text[:min(len(text), maxText)])})
 	}
 	for _, address := range q.URLs {
-		u, err := url.Parse(address)
-		if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
+		// Whether more of it can be read is seen when it is fetched.
+		if !strings.HasPrefix(address, "http://") && !strings.HasPrefix(address, "https://") {
 			return h.invalid("urls", "must be addresses that begin with http:// or https://")
 		}
 		j.Sources = append(j.Sources, source{Type: fromURL, URL: address})
@@ -122,7 +121,7 @@ func (h *api) fill(j *job) error {
 	switch {
 	case len(j.Sources) == 0:
 		return h.invalid("urls", "there is nothing to measure: give urls, text or a file")
-	case len(j.Sources) > maxSources:
+	case max(len(q.URLs), len(q.Text)) > maxSources:
 		return h.invalid("urls", fmt.Sprintf("there are more than %d sources: put them into an archive", maxSources))
 	}
 	return nil
@@ -157,11 +156,16 @@ func (h *api) readForm(form *multipart.Reader, into *request) (files []source, e
 				return nil, h.invalid("json", "the part named json holds no request")
 			}
 		case "file":
+			if part.FileName() == "" {
+				return nil, h.invalid("file", "is not a file: give it a name")
+			}
 			s, err := readFile(part)
 			if err != nil {
 				return nil, h.torn(err)
 			}
 			files = append(files, s)
+		default:
+			return nil, h.invalid("body", "a form has files, and a part named json")
 		}
 		if len(files) > maxSources {
 			return nil, h.invalid("file", fmt.Sprintf("there are more than %d files: put them into an archive", maxSources))

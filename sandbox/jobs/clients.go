@@ -214,16 +214,11 @@ func (h *api) topUp(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	cents := math.Round(in.AmountUSD * 100)
-	if cents < 1 || cents > mostCents {
-		return h.invalid("amountUsd", "must be 0.01 to 1000000")
-	}
 	if err := h.Admission.Credit(r.Context(), h.Account(r), funds, int64(cents), failwell.RequestID(r.Context())); err != nil {
 		return stand.StoreError(err)
 	}
 	return h.balance(w, r)
 }
-
-const mostCents = 1_000_000_00
 
 // Uploads.
 
@@ -277,9 +272,6 @@ func (h *api) confirmUpload(w http.ResponseWriter, r *http.Request) error {
 	if err := stand.ReadJSON(r, &in); err != nil {
 		return err
 	}
-	if in.UploadID == "" {
-		return failwell.FromCondition(failwell.ParameterMissing, nil).WithField("uploadId", "is missing", "required")
-	}
 	if len(in.UploadID) > stand.MaxID {
 		return stand.Missing("upload", in.UploadID[:stand.MaxID])
 	}
@@ -291,7 +283,7 @@ func (h *api) confirmUpload(w http.ResponseWriter, r *http.Request) error {
 		return h.stored(err)
 	}
 	if !u.There {
-		return h.invalid("uploadId", "nothing was put at its address yet")
+		return stand.Missing("file", in.UploadID) // nothing was put at its address yet
 	}
 	return stand.WriteJSON(w, http.StatusOK, map[string]any{"uploadId": in.UploadID, "fileUrl": uploadScheme + in.UploadID, "sizeBytes": u.Size})
 }

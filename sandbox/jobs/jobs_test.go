@@ -108,6 +108,13 @@ func TestChains(t *testing.T) {
 	}
 }
 
+// What a product does not know is no concern of it, whatever it is.
+func TestOtherMembers(t *testing.T) {
+	t.Parallel()
+	s := sandboxtest.Start(t, "jobs", sandbox.Options{})
+	begin(s, "valid", "dub", `{"mediaUrl":"https://media.example/a.mp4","sourceLanguage":"en-US","targetLanguage":"de-DE","srtUrl":7,"more":{}}`)
+}
+
 // A broken file is found by the worker, and told where it is broken.
 func TestBrokenSubtitles(t *testing.T) {
 	t.Parallel()
@@ -186,7 +193,7 @@ func TestUpload(t *testing.T) {
 	s := sandboxtest.Start(t, "jobs", sandbox.Options{})
 	up := sandboxtest.Decode[struct{ UploadID, UploadURL, FileURL string }](t, s.Call("valid", "POST", "/v1/upload/init", "{}"))
 	confirm := `{"uploadId":"` + up.UploadID + `"}`
-	s.Expect(400, "INVALID_PARAMETER", "valid", "POST", "/v1/upload/confirm", confirm)
+	s.Expect(404, "RESOURCE_NOT_FOUND", "valid", "POST", "/v1/upload/confirm", confirm)
 	request := `{"mediaUrl":"` + up.FileURL + `","sourceLanguage":"en-US"}`
 	s.Expect(400, "INVALID_PARAMETER", "valid", "POST", "/v1/transcribe", request)
 	if r, err := s.Try("", http.MethodPut, up.UploadURL, strings.NewReader("bytes"), "Content-Type", "video/mp4"); err != nil || r.Status != 200 {

@@ -2,9 +2,12 @@ package jobs
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/netip"
+	"slices"
 	"strings"
 	"time"
 
@@ -85,7 +88,7 @@ func (j *job) show() map[string]any {
 func (h *api) begin(product string) stand.Handler {
 	return func(w http.ResponseWriter, r *http.Request) error {
 		j := job{ID: stand.NewID("job_"), Client: h.Account(r), Product: product, Status: isCreated, Created: h.now(), Updated: h.now(), Cents: minimum}
-		if err := stand.ReadJSON(r, &j.Input); err != nil {
+		if err := readInput(r, product, &j.Input); err != nil {
 			return err
 		}
 		if err := h.checkInput(r, &j.Input); err != nil {
@@ -129,6 +132,23 @@ func estimate(text string) int64 {
 		n = words(cues)
 	}
 	return int64(n / centsPerWords)
+}
+
+// readInput reads what the contract's schema has looked at, and passes over the rest.
+func readInput(r *http.Request, product string, into *input) error {
+	var all map[string]json.RawMessage
+	if err := stand.ReadJSON(r, &all); err != nil {
+		return err //nolint:wrapcheck // in the vocabulary already
+	}
+	maps.DeleteFunc(all, func(name string, _ json.RawMessage) bool { return !slices.Contains(inputs[product], name) })
+	text, err := json.Marshal(all)
+	if err == nil {
+		err = json.Unmarshal(text, into)
+	}
+	if err != nil {
+		return failwell.FromCondition(condition.FormatInvalid, err)
+	}
+	return nil
 }
 
 func (h *api) checkInput(r *http.Request, in *input) error {

@@ -55,6 +55,19 @@ type KeySeeder interface {
 	SeedKeys(ctx context.Context) (map[string]string, error)
 }
 
+// Describer is an API that asks more of bodies than its contract's schemas can
+// say, and knows what forms hold, which those do not say at all.
+type Describer interface {
+	// Bodies are JSON Schemas by the id of the operation, and the media type. What
+	// they accept is accepted; they may leave out what is accepted besides.
+	Bodies() map[string]map[string]any
+}
+
+// Printable is a JSON Schema of what may stand in names of keys.
+func Printable() map[string]any {
+	return map[string]any{"pattern": `^[ \p{L}\p{M}\p{N}\p{P}\p{S}]*$`}
+}
+
 // Outsider is an API that hands out addresses which are not in its contract,
 // as storage services do: whoever has one may use it, without a key.
 type Outsider interface {

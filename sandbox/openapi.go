@@ -1,0 +1,242 @@
+package sandbox
+
+import (
+	"bytes"
+	"cmp"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/failwell/failwell/contract"
+)
+
+// openAPIPath is where the stand-in describes itself.
+const openAPIPath = "/openapi.json"
+
+// object is a JSON object in the making; encoding/json sorts its members.
+type object = map[string]any
+
+// OpenAPI is an OpenAPI 3.1 document of the stand-in: its operations with their
+// schemas, and every way in which they fail. Of successes it says only that
+// they are: the contract does not know their form.
+func (s *Sandbox) OpenAPI(origin string) ([]byte, error) {
+	failures, err := s.failures()
+	if err != nil {
+		return nil, err
+	}
+	paths := object{}
+	for _, o := range s.contract.Operations {
+		path, ok := paths[o.Path].(object)
+		if !ok {
+			path = object{}
+			paths[o.Path] = path
+		}
+		path[strings.ToLower(o.Method)] = s.operation(o, failures)
+	}
+	schemes, security := s.security()
+	return json.MarshalIndent(object{ //nolint:wrapcheck // what cannot be encoded is a bug of the contract's schemas; the type says which
+		"openapi":    "3.1.0",
+		"info":       object{"title": cmp.Or(s.contract.Title, s.contract.API) + " (sandbox)", "version": "1", "description": "A stand-in made by failwell. Its keys are below /_sandbox/."},
+		"servers":    []any{object{"url": origin}},
+		"security":   security,
+		"paths":      paths,
+		"components": object{"securitySchemes": schemes},
+	}, "", " ")
+}
+
+func (s *Sandbox) showOpenAPI(w http.ResponseWriter, r *http.Request) {
+	text, err := s.OpenAPI("http://" + r.Host)
+	if err != nil {
+		s.live.Load().world.Guard.WriteError(w, r, err)
+		return
+	}
+	w.Header().Set("Content-Type", "application/json")
+	_, _ = w.Write(text) // the reader is gone when this fails
+}
+
+func (s *Sandbox) security() (schemes object, one []object) {
+	schemes = object{}
+	for i, scheme := range s.contract.Auth.Schemes {
+		name := "key" + strconv.Itoa(i+1)
+		if strings.EqualFold(strings.TrimSpace(scheme.Prefix), "bearer") && strings.EqualFold(scheme.Name, "Authorization") {
+			schemes[name] = object{"type": "http", "scheme": "bearer"}
+		} else {
+			schemes[name] = object{"type": "apiKey", "in": scheme.In, "name": scheme.Name}
+		}
+		one = append(one, object{name: []string{}})
+	}
+	return schemes, one
+}
+
+func (s *Sandbox) operation(o *contract.Operation, failures []failure) object {
+	out := object{"operationId": o.ID, "summary": o.Summary}
+	if o.Public {
+		out["security"] = []object{}
+	}
+	var parameters []object
+	for _, p := range o.Parameters {
+		x := object{"in": p.In, "name": p.Name, "required": p.Required || p.In == "path"}
+		if p.Schema != nil {
+			x["schema"] = p.Schema
+		}
+		parameters = append(parameters, x)
+	}
+	if parameters != nil {
+		out["parameters"] = parameters
+	}
+	if o.Body != nil || len(o.MediaTypes) > 0 {
+		content := object{}
+		mediaTypes := o.MediaTypes
+		if len(mediaTypes) == 0 {
+			mediaTypes = []string{"application/json"}
+		}
+		for _, mediaType := range mediaTypes {
+			content[mediaType] = s.body(o, mediaType)
+		}
+		out["requestBody"] = object{"required": o.BodyRequired, "content": content}
+	}
+	responses := object{"2XX": object{"description": "It is done."}}
+	for status, all := range byStatus(failures, o.ID) {
+		responses[status] = all
+	}
+	out["responses"] = responses
+	return out
+}
+
+// body is what the contract's schema says, and what the stand-in does.
+func (s *Sandbox) body(o *contract.Operation, mediaType string) object {
+	own, described := s.live.Load().bodies[o.ID][mediaType]
+	out := object{}
+	switch {
+	case mediaType == "multipart/form-data" && described:
+		out["schema"] = own
+	case mediaType == "multipart/form-data":
+		out["schema"] = object{"type": "object"}
+	case described:
+		out["schema"] = object{"allOf": []any{o.Body, own}}
+	case o.Body != nil:
+		out["schema"] = o.Body
+	default:
+		out["schema"] = true
+	}
+	if o.Sample != nil && mediaType == "application/json" {
+		out["example"] = o.Sample
+	}
+	return out
+}
+
+// failure is what a code looks like under one status.
+type failure struct {
+	code      *contract.Code
+	status    int
+	mediaType string
+	schema    any
+	example   any
+}
+
+// failures renders every code under every status that it can have.
+func (s *Sandbox) failures() (out []failure, err error) {
+	for _, code := range s.contract.Codes {
+		statuses := []int{code.Status}
+		for _, m := range code.Is {
+			if m.Status != 0 && !slices.Contains(statuses, m.Status) {
+				statuses = append(statuses, m.Status)
+			}
+		}
+		for _, status := range statuses {
+			full := s.contract.SampleFailure(code)
+			full.Status, full.Condition = status, code.Condition(status)
+			bare := contract.Failure{Code: code, Status: status, Condition: full.Condition, RequestID: full.RequestID, Time: full.Time}
+			f := failure{code: code, status: status}
+			var least any
+			if f.mediaType, err = s.render(&full, &f.example); err == nil {
+				_, err = s.render(&bare, &least)
+			}
+			if err != nil {
+				return nil, fmt.Errorf("openapi: %s: %w", code.Name, err)
+			}
+			f.schema = schemaOf(f.example, least)
+			out = append(out, f)
+		}
+	}
+	return out, nil
+}
+
+func (s *Sandbox) render(f *contract.Failure, into any) (mediaType string, err error) {
+	text, _, mediaType := s.contract.AppendError(nil, f)
+	return mediaType, json.NewDecoder(bytes.NewReader(text)).Decode(into) //nolint:wrapcheck // failures says of which code
+}
+
+// schemaOf is the form of an error: what a full one has may be there, what the
+// least one has is.
+func schemaOf(full, least any) object {
+	switch v := full.(type) {
+	case map[string]any:
+		always, _ := least.(map[string]any)
+		members := object{}
+		for name, member := range v {
+			members[name] = schemaOf(member, always[name])
+		}
+		out := object{"type": "object", "properties": members}
+		if len(always) > 0 {
+			out["required"] = slices.Sorted(maps.Keys(always))
+		}
+		return out
+	case []any:
+		if len(v) == 0 {
+			return object{"type": "array"}
+		}
+		return object{"type": "array", "items": schemaOf(v[0], nil)}
+	case string:
+		return object{"type": "string"}
+	case float64:
+		return object{"type": "number"}
+	case bool:
+		return object{"type": "boolean"}
+	}
+	return object{}
+}
+
+// byStatus gathers what can go wrong in an operation.
+func byStatus(failures []failure, operation string) map[string]object {
+	type group struct {
+		names   []string
+		content map[string][]failure
+	}
+	groups := map[int]*group{}
+	for _, f := range failures {
+		if len(f.code.Operations) > 0 && !slices.Contains(f.code.Operations, operation) {
+			continue
+		}
+		g := groups[f.status]
+		if g == nil {
+			g = &group{content: map[string][]failure{}}
+			groups[f.status] = g
+		}
+		g.names = append(g.names, f.code.Name)
+		g.content[f.mediaType] = append(g.content[f.mediaType], f)
+	}
+	out := map[string]object{}
+	for status, g := range groups {
+		content := object{}
+		for mediaType, all := range g.content {
+			var forms []any
+			examples := object{}
+			seen := map[string]bool{}
+			for _, f := range all {
+				examples[f.code.Name] = object{"value": f.example}
+				if text, err := json.Marshal(f.schema); err == nil && !seen[string(text)] {
+					seen[string(text)] = true
+					forms = append(forms, f.schema)
+				}
+			}
+			content[mediaType] = object{"schema": object{"anyOf": forms}, "examples": examples}
+		}
+		out[strconv.Itoa(status)] = object{"description": strings.Join(g.names, ", "), "content": content}
+	}
+	return out
+}
