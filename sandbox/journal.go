@@ -171,7 +171,7 @@ func (j *journal) wrap(s *Sandbox, next http.Handler) http.Handler {
 		}
 		r, decision := s.faults.Decide(r, e.Key)
 		e.Fault = decision.Told()
-		r = r.WithContext(context.WithValue(r.Context(), entryKey{}, e))
+		r = r.WithContext(context.WithValue(r.Context(), entryKey{}, e)) //nolint:contextcheck // Decide passes the request on with its context
 		seen := &seenWriter{ResponseWriter: w}
 		defer func() {
 			thrown := recover()

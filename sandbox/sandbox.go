@@ -71,7 +71,13 @@ const AccountHeader = stand.AccountHeader
 
 // apis are the stand-ins there are.
 func apis() map[string]func(*stand.World) (stand.API, error) {
-	return map[string]func(*stand.World) (stand.API, error){"aionvision": aionvision.New, "hebbrix": hebbrix.New, "heppu": heppu.New, "hume": hume.New, "jobs": jobs.New}
+	return map[string]func(*stand.World) (stand.API, error){
+		"aionvision": aionvision.New,
+		"hebbrix":    hebbrix.New,
+		"heppu":      heppu.New,
+		"hume":       hume.New,
+		"jobs":       jobs.New,
+	}
 }
 
 // Names lists the APIs that have a stand-in.

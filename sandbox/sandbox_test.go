@@ -43,7 +43,7 @@ func TestJournal(t *testing.T) {
 	if len(all) != 5 {
 		t.Fatalf("%+v", all)
 	}
-	if a := all[0]; a.Number != 1 || a.Method != "POST" || a.Path != agents || a.Operation != "agents.create" || a.Key != "valid" || a.Status != 500 || a.Code != "internal_error" ||
+	if a := all[0]; a.Number != 1 || a.Method != http.MethodPost || a.Path != agents || a.Operation != "agents.create" || a.Key != "valid" || a.Status != 500 || a.Code != "internal_error" ||
 		a.Fault != "error internal_error" || a.Attempt != 1 || a.BodyBytes != 12 || a.RequestID == "" || !a.At.Equal(sandboxtest.Began()) || a.Call == "" {
 		t.Errorf("first: %+v", a)
 	}
@@ -136,7 +136,7 @@ func TestReset(t *testing.T) {
 				t.Errorf("keys: %v, then %v", keys, got)
 			}
 			o := s.Contract().Operations[slices.IndexFunc(s.Contract().Operations, func(o *contract.Operation) bool {
-				return o.Method == "GET" && !strings.Contains(o.Path, "{") && !required(o)
+				return o.Method == http.MethodGet && !strings.Contains(o.Path, "{") && !required(o)
 			})]
 			for range 2 {
 				if r := s.Call("valid", "GET", o.Path, ""); r.Status != 200 {
@@ -179,7 +179,7 @@ func TestForcing(t *testing.T) {
 				path := "/nowhere"
 				for _, o := range s.Contract().Operations {
 					fits := len(code.Operations) == 0 || slices.Contains(code.Operations, o.ID)
-					if fits && o.Method == "GET" && !required(o) {
+					if fits && o.Method == http.MethodGet && !required(o) {
 						path = o.Path
 					}
 				}

@@ -1,6 +1,8 @@
 package fault_test
 
 import (
+	"os"
+	"reflect"
 	"strings"
 	"testing"
 
@@ -84,4 +86,33 @@ func FuzzParse(f *testing.F) {
 			t.Fatalf("what was read is refused: %v", err)
 		}
 	})
+}
+
+// What the reference shows can be run.
+func TestReference(t *testing.T) {
+	t.Parallel()
+	text, err := os.ReadFile("../../docs/sandbox.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	scripts := 0
+	for part := range strings.SplitSeq(string(text), "```yaml\n") {
+		script, _, ok := strings.Cut(part, "```")
+		if !ok || !strings.HasPrefix(script, "seed:") {
+			continue
+		}
+		scripts++
+		if _, err := fault.Parse("docs/sandbox.md", []byte(script), heppu(t)); err != nil {
+			t.Error(err)
+		}
+	}
+	if scripts == 0 {
+		t.Error("docs/sandbox.md has no script")
+	}
+	of := reflect.TypeFor[fault.Fault]()
+	for i := range of.NumField() {
+		if name := of.Field(i).Tag.Get("yaml"); !strings.Contains(string(text), "`"+name+"`") {
+			t.Errorf("docs/sandbox.md does not tell of %s", name)
+		}
+	}
 }

@@ -20,7 +20,7 @@ import (
 )
 
 // New makes the stand-in of Hebbrix.
-func New(w *stand.World) (stand.API, error) { //nolint:ireturn // the sandbox asks for the interface
+func New(w *stand.World) (stand.API, error) {
 	c := w.Contract
 	return &api{
 		World: w, noCollection: c.MustCode("collection_not_found"), detail: c.MustCode("validation_detail"),

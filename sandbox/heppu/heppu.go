@@ -19,7 +19,7 @@ import (
 )
 
 // New makes the stand-in of Heppu AI.
-func New(w *stand.World) (stand.API, error) { //nolint:ireturn // what a sandbox keeps its stand-ins by
+func New(w *stand.World) (stand.API, error) {
 	return &api{World: w, conflict: w.Contract.MustCode("resource_conflict"), invalid: w.Contract.MustCode("validation_failed")}, nil
 }
 

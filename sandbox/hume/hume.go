@@ -31,7 +31,7 @@ const (
 )
 
 // New makes the stand-in of Hume Expression Measurement.
-func New(w *stand.World) (stand.API, error) { //nolint:ireturn // the form that package sandbox registers
+func New(w *stand.World) (stand.API, error) {
 	return &api{World: w, conflict: w.Contract.MustCode("conflict"), bad: w.Contract.MustCode("bad_request")}, nil
 }
 

@@ -40,7 +40,7 @@ const (
 )
 
 // New makes the stand-in of the jobs platform.
-func New(w *stand.World) (stand.API, error) { //nolint:ireturn // the form that package sandbox registers
+func New(w *stand.World) (stand.API, error) {
 	h := &api{World: w}
 	for name, code := range map[string]**contract.Code{
 		"JOB_NOT_FOUND": &h.noJob, "CLIENT_NOT_FOUND": &h.noClient, "API_KEY_NOT_FOUND": &h.noKey, "AUTHORIZATION_FAILED": &h.foreign,
