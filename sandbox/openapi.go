@@ -77,7 +77,7 @@ func (s *Sandbox) operation(o *contract.Operation, failures []failure) object {
 	if o.Public {
 		out["security"] = []object{}
 	}
-	var parameters []object
+	parameters := make([]object, 0, len(o.Parameters))
 	for _, p := range o.Parameters {
 		x := object{"in": p.In, "name": p.Name, "required": p.Required || p.In == "path"}
 		if p.Schema != nil {
@@ -85,7 +85,7 @@ func (s *Sandbox) operation(o *contract.Operation, failures []failure) object {
 		}
 		parameters = append(parameters, x)
 	}
-	if parameters != nil {
+	if len(parameters) > 0 {
 		out["parameters"] = parameters
 	}
 	if o.Body != nil || len(o.MediaTypes) > 0 {

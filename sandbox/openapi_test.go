@@ -2,6 +2,7 @@ package sandbox_test
 
 import (
 	"encoding/json"
+	"net/http"
 	"strconv"
 	"testing"
 
@@ -31,9 +32,11 @@ func TestOpenAPI(t *testing.T) {
 			var raw struct {
 				Paths map[string]map[string]struct {
 					Responses map[string]struct {
-						Content map[string]struct{ Schema any }
-					}
-				}
+						Content map[string]struct {
+							Schema any `json:"schema"`
+						} `json:"content"`
+					} `json:"responses"`
+				} `json:"paths"`
 			}
 			if err := json.Unmarshal([]byte(r.Body), &raw); err != nil {
 				t.Fatal(err)
@@ -45,7 +48,7 @@ func TestOpenAPI(t *testing.T) {
 			}
 			o := s.Contract().Operations[0]
 			for _, candidate := range s.Contract().Operations {
-				if candidate.Method == "GET" && !required(candidate) {
+				if candidate.Method == http.MethodGet && !required(candidate) {
 					o = candidate
 					break
 				}

@@ -110,8 +110,8 @@ func TestReference(t *testing.T) {
 		t.Error("docs/sandbox.md has no script")
 	}
 	of := reflect.TypeFor[fault.Fault]()
-	for i := range of.NumField() {
-		if name := of.Field(i).Tag.Get("yaml"); !strings.Contains(string(text), "`"+name+"`") {
+	for field := range of.Fields() {
+		if name := field.Tag.Get("yaml"); !strings.Contains(string(text), "`"+name+"`") {
 			t.Errorf("docs/sandbox.md does not tell of %s", name)
 		}
 	}

@@ -138,7 +138,7 @@ func estimate(text string) int64 {
 func readInput(r *http.Request, product string, into *input) error {
 	var all map[string]json.RawMessage
 	if err := stand.ReadJSON(r, &all); err != nil {
-		return err //nolint:wrapcheck // in the vocabulary already
+		return err
 	}
 	maps.DeleteFunc(all, func(name string, _ json.RawMessage) bool { return !slices.Contains(inputs[product], name) })
 	text, err := json.Marshal(all)
