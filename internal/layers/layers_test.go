@@ -32,7 +32,7 @@ type layer struct {
 }
 
 // everything below the root package, drivers of stores apart.
-var beneath = []string{"contract/...", "store", "store/meter", "admission", "internal/failpoint"}
+var beneath = []string{"contract/...", "store", "store/meter", "admission", "record", "internal/failpoint"}
 
 // layers has a row for each folder of Go code, also for those still to come.
 var layers = map[string]layer{
@@ -109,6 +109,11 @@ var layers = map[string]layer{
 		never: []string{"net/http", "net/http/..."},
 		why:   "it decides over a plain Call, so that a front end other than net/http can stand beside Guard without touching a rule",
 	},
+	"record": {
+		may:   []string{"contract/condition", "store"},
+		never: []string{"net/..."},
+		why:   "what is kept of a request is plain data, so that a console, a command and a program of somebody else's can read it",
+	},
 	".": {
 		may: beneath,
 		why: "the user's front door: it must not pull in a proxy, a sandbox or a database",
@@ -158,8 +163,8 @@ var layers = map[string]layer{
 		why: "what is generated follows from the contract alone; reading more would let documents say what nothing obeys",
 	},
 	"console": {
-		may: []string{"contract/..."},
-		why: "it shows records through an interface of its own, so that it can be served beside anything",
+		may: []string{"contract/...", "record"},
+		why: "it shows what it is given, contracts and records; where they are kept is for others, so that it can be served beside anything",
 	},
 	"cmd/failwell": {
 		may: []string{"./..."},
