@@ -5,7 +5,6 @@ import (
 	"cmp"
 	"encoding/json"
 	"fmt"
-	"maps"
 	"net/http"
 	"slices"
 	"strconv"
@@ -134,7 +133,7 @@ type failure struct {
 	code      *contract.Code
 	status    int
 	mediaType string
-	schema    any
+	schema    json.RawMessage
 	example   any
 }
 
@@ -150,16 +149,10 @@ func (s *Sandbox) failures() (out []failure, err error) {
 		for _, status := range statuses {
 			full := s.contract.SampleFailure(code)
 			full.Status, full.Condition = status, code.Condition(status)
-			bare := contract.Failure{Code: code, Status: status, Condition: full.Condition, RequestID: full.RequestID, Time: full.Time}
-			f := failure{code: code, status: status}
-			var least any
-			if f.mediaType, err = s.render(&full, &f.example); err == nil {
-				_, err = s.render(&bare, &least)
-			}
-			if err != nil {
+			f := failure{code: code, status: status, schema: json.RawMessage(s.contract.ErrorSchema(code.Envelope, code))}
+			if f.mediaType, err = s.render(&full, &f.example); err != nil {
 				return nil, fmt.Errorf("openapi: %s: %w", code.Name, err)
 			}
-			f.schema = schemaOf(f.example, least)
 			out = append(out, f)
 		}
 	}
@@ -169,36 +162,6 @@ func (s *Sandbox) failures() (out []failure, err error) {
 func (s *Sandbox) render(f *contract.Failure, into any) (mediaType string, err error) {
 	text, _, mediaType := s.contract.AppendError(nil, f)
 	return mediaType, json.NewDecoder(bytes.NewReader(text)).Decode(into) //nolint:wrapcheck // failures says of which code
-}
-
-// schemaOf is the form of an error: what a full one has may be there, what the
-// least one has is.
-func schemaOf(full, least any) object {
-	switch v := full.(type) {
-	case map[string]any:
-		always, _ := least.(map[string]any)
-		members := object{}
-		for name, member := range v {
-			members[name] = schemaOf(member, always[name])
-		}
-		out := object{"type": "object", "properties": members}
-		if len(always) > 0 {
-			out["required"] = slices.Sorted(maps.Keys(always))
-		}
-		return out
-	case []any:
-		if len(v) == 0 {
-			return object{"type": "array"}
-		}
-		return object{"type": "array", "items": schemaOf(v[0], nil)}
-	case string:
-		return object{"type": "string"}
-	case float64:
-		return object{"type": "number"}
-	case bool:
-		return object{"type": "boolean"}
-	}
-	return object{}
 }
 
 // byStatus gathers what can go wrong in an operation.
@@ -229,8 +192,8 @@ func byStatus(failures []failure, operation string) map[string]object {
 			seen := map[string]bool{}
 			for _, f := range all {
 				examples[f.code.Name] = object{"value": f.example}
-				if text, err := json.Marshal(f.schema); err == nil && !seen[string(text)] {
-					seen[string(text)] = true
+				if !seen[string(f.schema)] {
+					seen[string(f.schema)] = true
 					forms = append(forms, f.schema)
 				}
 			}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
+	"github.com/santhosh-tekuri/jsonschema/v6"
 	"pgregory.net/rapid"
 
 	"github.com/failwell/failwell/contract"
@@ -27,6 +28,7 @@ func TestRenderThenDecodeIsIdentity(t *testing.T) {
 				t.Parallel()
 				l := lens{contract: c, code: code}
 				l.probe()
+				l.narrow, l.wide = errorSchema(t, c, code.Envelope, code), errorSchema(t, c, code.Envelope)
 				rapid.Check(t, l.check)
 			})
 		}
@@ -39,6 +41,8 @@ const canary = "nobody may ever see this"
 type lens struct {
 	contract *contract.Contract
 	code     *contract.Code
+	// narrow and wide are the schemas of the code's bodies, and of the envelope's.
+	narrow, wide *jsonschema.Schema
 	// What of a field error comes through, and whether a path is told as one
 	// text with dots.
 	in, path, dotted, message, fieldCode bool
@@ -77,6 +81,11 @@ func (l *lens) check(t *rapid.T) {
 	}
 	if !json.Valid(body) {
 		t.Fatalf("not JSON: %s", body)
+	}
+	for name, schema := range map[string]*jsonschema.Schema{"code": l.narrow, "envelope": l.wide} {
+		if err := schema.Validate(parsed(t, body)); err != nil {
+			t.Errorf("against the schema of the %s: %v\n%s", name, err, body)
+		}
 	}
 	if strings.Contains(string(body), canary) {
 		t.Fatalf("a parameter that is not declared was sent: %s", body)
@@ -240,7 +249,7 @@ func (l *lens) drawParams(t *rapid.T) (sent, read []contract.Value) {
 		case "request_id", "retry_after", "field", "issue":
 			continue // the failure itself has them
 		}
-		if !rapid.Bool().Draw(t, "has "+x.Name) {
+		if !x.Required && !rapid.Bool().Draw(t, "has "+x.Name) {
 			continue
 		}
 		v := contract.Value{Name: x.Name, Data: value(t, x)}
@@ -266,7 +275,9 @@ func value(t *rapid.T, x *contract.Param) any {
 		return rapid.Bool().Draw(t, x.Name)
 	case contract.TypeTime:
 		return instant(t, x.Name)
-	case contract.TypeAny, contract.TypeObject, contract.TypeArray:
+	case contract.TypeArray:
+		return []any{wild().Draw(t, "any"), json.Number("1.0")}
+	case contract.TypeAny, contract.TypeObject:
 		return map[string]any{"list": []any{wild().Draw(t, "any"), json.Number("1.0"), true, nil}}
 	case contract.TypeString:
 		return wild().Draw(t, x.Name)
