@@ -82,6 +82,7 @@ type Gateway struct {
 	underWay  atomic.Int64
 	responses [6]atomic.Uint64 // by class of status; 0 is for callers who went away
 	metrics   *metrics
+	via       via
 }
 
 // New checks the settings and loads the contract. It opens no port; [Listen]
@@ -90,7 +91,7 @@ func New(config Config) (*Gateway, error) {
 	if config.LoadContract == nil || config.Store == nil {
 		return nil, errors.New("gateway: Config.LoadContract and Config.Store are required")
 	}
-	g := &Gateway{config: config, log: config.Logger, started: config.now()}
+	g := &Gateway{config: config, log: config.Logger, started: config.now(), via: newVia()}
 	if g.log == nil {
 		g.log = slog.Default()
 	}

@@ -197,8 +197,8 @@ func (n *generation) guarded(g *Gateway) (err error) {
 	}
 	p := &proxy{
 		guard: n.guard, contract: n.contract, pool: n.pool, hygiene: &n.hygiene, timeout: n.settings.Timeout,
-		logger: g.log,
-		strip:  n.settings.Credentials == "strip", identify: n.settings.Identity == "on", translate: n.settings.Foreign == "translate",
+		logger: g.log, via: &g.via,
+		strip: n.settings.Credentials == "strip", identify: n.settings.Identity == "on", translate: n.settings.Foreign == "translate",
 	}
 	p.prepare()
 	n.guard.Reconcile = p.reconcile

@@ -27,6 +27,7 @@ type proxy struct {
 	// strip, identify and translate are settings Credentials, Identity and Foreign.
 	strip, identify, translate bool
 	requestIDKey               string
+	via                        *via
 	exchanges                  sync.Pool
 	buffers                    bufferPool
 }
@@ -67,6 +68,11 @@ type exchange struct {
 func (p *proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if r.Method == http.MethodConnect || !strings.HasPrefix(r.URL.Path, "/") && r.URL.Path != "*" {
 		p.guard.WriteError(w, r, failwell.FromCondition(condition.RequestMalformed, errNoTunnel))
+		return
+	}
+	if p.via.loops(r) {
+		failwell.NotDone(r.Context())
+		p.guard.WriteError(w, r, failwell.FromCondition(condition.UpstreamUnreachable, errLoop))
 		return
 	}
 	x, _ := p.exchanges.Get().(*exchange)
@@ -114,6 +120,7 @@ func (x *exchange) release() {
 func (x *exchange) rewrite(pr *httputil.ProxyRequest) {
 	p, out := x.proxy, pr.Out
 	p.hygiene.forward(out, pr.In, p.requestIDKey)
+	p.via.add(out, pr.In)
 	// The server fills in the values of trailers when the body has been read.
 	out.Trailer = pr.In.Trailer
 	p.present(out, pr.In)
