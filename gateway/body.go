@@ -31,6 +31,33 @@ func (b *sentBody) Read(p []byte) (int, error) {
 // Close does nothing: the server owns the body, and a next upstream may need it.
 func (*sentBody) Close() error { return nil }
 
+// inHand reports whether the whole body is in memory, as one is that the guard has
+// read, and how long it is.
+func (b *sentBody) inHand() (int64, bool) {
+	m, ok := b.from.(interface {
+		io.Seeker
+		Len() int
+	})
+	if !ok {
+		return 0, b.from == emptyBody{}
+	}
+	return int64(m.Len()), true
+}
+
+// rewind takes back that a body in hand was read, after nothing of it was sent.
+func (b *sentBody) rewind() bool {
+	if b == nil {
+		return true
+	}
+	if s, ok := b.from.(io.Seeker); ok {
+		if _, err := s.Seek(0, io.SeekStart); err != nil {
+			return false
+		}
+	}
+	b.read.Store(false)
+	return true
+}
+
 func (b *sentBody) touched() bool { return b != nil && b.read.Load() }
 
 func (b *sentBody) failure() error {

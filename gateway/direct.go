@@ -16,24 +16,32 @@ import (
 	"time"
 )
 
-// direct sends requests without a body to an HTTP/1.1 upstream and reads the
+// direct sends requests that are all there to an HTTP/1.1 upstream and reads the
 // answer on the goroutine that asks. http.Transport has two goroutines per
 // connection and hands each request from one to the next, which is a third of a
 // proxy's CPU time (docs/performance.md). What needs more than a question and
-// an answer, such as bodies, upgrades, other methods, TLS and HTTP/2, goes to
-// the http.Transport behind it.
+// an answer, such as bodies that are still coming, upgrades, TLS and HTTP/2,
+// goes to the http.Transport behind it.
 //
 // It keeps to what http.Transport does: a GET or HEAD on a connection that the
 // upstream has closed meanwhile is sent again once, on a new connection, if not
-// a byte of an answer had come.
+// a byte of an answer had come. Any other request is, if not a byte of it was
+// written; an error that is no dialError says that some may have been.
 type direct struct {
 	behind *http.Transport
 	// headers bounds the time until the head of the answer is there.
 	headers time.Duration
+	// writers are lent for one request each.
+	writers sync.Pool
 
 	mu   sync.Mutex
 	idle []*directConn // the most recently used last
 }
+
+// maxInHand is the longest body that is sent from here. With its head it goes out
+// in one write, which the system takes whatever the other side does: an upstream
+// that answers without reading cannot get in between.
+const maxInHand = 16 << 10
 
 // maxIdle is how many connections to one upstream are kept.
 const maxIdle = 1024
@@ -44,7 +52,6 @@ const idleTime = 90 * time.Second
 type directConn struct {
 	net.Conn
 	reader *bufio.Reader
-	writer *bufio.Writer
 	// left is how many bytes may still be read; it bounds heads.
 	left int64
 	// got says that a byte of the present answer has come.
@@ -69,26 +76,64 @@ func (c *directConn) Read(p []byte) (int, error) {
 	return n, err //nolint:wrapcheck // a reader hands through what it got
 }
 
+// takes reports whether a request is sent from here.
+func (*direct) takes(r *http.Request) bool {
+	if r.URL.Scheme != "http" || r.Header["Upgrade"] != nil || r.Header["Expect"] != nil || r.Trailer != nil || r.Method == http.MethodConnect {
+		return false
+	}
+	if r.Body == nil {
+		return r.ContentLength == 0
+	}
+	body, ok := r.Body.(*sentBody)
+	if !ok {
+		return false
+	}
+	n, ok := body.inHand()
+	return ok && n == r.ContentLength && n <= maxInHand
+}
+
 // RoundTrip implements http.RoundTripper.
 func (d *direct) RoundTrip(r *http.Request) (*http.Response, error) {
-	if r.Body != nil || r.URL.Scheme != "http" || r.Method != http.MethodGet && r.Method != http.MethodHead || r.Header["Upgrade"] != nil || r.Header["Expect"] != nil {
+	if !d.takes(r) {
 		return d.behind.RoundTrip(r) //nolint:wrapcheck // a transport's own words
 	}
+	body, _ := r.Body.(*sentBody)
+	if r.Body != nil && r.ContentLength == 0 {
+		bare := *r
+		bare.Body = nil // else it would be looked into, by another goroutine
+		r = &bare
+	}
+	harmless := r.Body == nil && (r.Method == http.MethodGet || r.Method == http.MethodHead)
 	for {
 		c, err := d.conn(r)
 		if err != nil {
 			return nil, err
 		}
+		before, counted := sentOn(c.Conn)
 		resp, err := d.ask(c, r)
 		if err == nil {
 			return resp, nil
 		}
 		_ = c.Close() // the first error is the one that counts
-		if !c.reused || c.got || r.Context().Err() != nil || isTimeout(err) {
+		after, _ := sentOn(c.Conn)
+		unsent := counted && before == after && body.rewind()
+		if !c.reused || r.Context().Err() != nil || isTimeout(err) || !unsent && (!harmless || c.got) {
+			if unsent {
+				err = &dialError{err}
+			}
 			return nil, err
 		}
 		d.CloseIdleConnections() // its siblings are as old
 	}
+}
+
+// sentOn is how many bytes a connection has taken.
+func sentOn(conn net.Conn) (n int64, counted bool) {
+	p, counted := conn.(*patientConn)
+	if !counted {
+		return 0, false
+	}
+	return p.written.Load(), true
 }
 
 // conn takes an idle connection or makes one.
@@ -122,7 +167,7 @@ func (d *direct) conn(r *http.Request) (*directConn, error) {
 		return nil, err //nolint:wrapcheck // it says that nothing was sent
 	}
 	c := &directConn{Conn: conn}
-	c.reader, c.writer = bufio.NewReader(c), bufio.NewWriter(conn)
+	c.reader = bufio.NewReader(c)
 	return c, nil
 }
 
@@ -141,7 +186,11 @@ func (d *direct) ask(c *directConn, r *http.Request) (*http.Response, error) {
 		return nil, err //nolint:wrapcheck // the connection's own word
 	}
 	stop := context.AfterFunc(ctx, func() { _ = c.SetDeadline(past) })
-	resp, err := c.exchange(r)
+	err := d.write(c, r)
+	var resp *http.Response
+	if err == nil {
+		resp, err = c.answer(r)
+	}
 	if err != nil {
 		stop()
 		if ctx.Err() != nil {
@@ -181,13 +230,24 @@ var errUnasked = errors.New("the upstream switches protocols without being asked
 // maxInformational bounds the 1xx answers before the real one, as http.Transport does.
 const maxInformational = 5
 
-func (c *directConn) exchange(r *http.Request) (*http.Response, error) {
-	if err := r.Write(c.writer); err != nil {
-		return nil, err //nolint:wrapcheck // the connection's own word
+// write sends the request.
+func (d *direct) write(c *directConn, r *http.Request) error {
+	w, _ := d.writers.Get().(*bufio.Writer)
+	if w == nil {
+		w = bufio.NewWriterSize(nil, 2*maxInHand)
 	}
-	if err := c.writer.Flush(); err != nil {
-		return nil, err //nolint:wrapcheck // as above
+	w.Reset(c.Conn)
+	err := r.Write(w)
+	if err == nil {
+		err = w.Flush()
 	}
+	w.Reset(nil)
+	d.writers.Put(w)
+	return err //nolint:wrapcheck // the connection's own word
+}
+
+// answer reads the head of the answer.
+func (c *directConn) answer(r *http.Request) (*http.Response, error) {
 	for range maxInformational + 1 {
 		resp, err := http.ReadResponse(c.reader, r)
 		switch {

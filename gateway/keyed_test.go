@@ -115,12 +115,12 @@ func TestUpstreamLetsDown(t *testing.T) {
 		"breaks off its body":    {answer("HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf"), 502, 409},
 		"breaks off its chunks":  {answer("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nhalf\r\n"), -1, 409},
 		"breaks off a long body": {answer("HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n" + strings.Repeat("x", 90_000)), -1, 409},
-		"is not ready":           {answer("HTTP/1.1 503 Unavailable\r\nRetry-After: 1\r\nContent-Length: 0\r\n\r\n"), 503, 503},
-		"gives up":               {answer("HTTP/1.1 503 Unavailable\r\nContent-Length: 0\r\n\r\n"), 503, 409},
-		"is a gateway itself":    {answer("HTTP/1.1 504 Timeout\r\nContent-Length: 0\r\n\r\n"), 504, 409},
-		"wants less":             {answer("HTTP/1.1 429 Too Many\r\nContent-Length: 0\r\n\r\n"), 429, 429},
-		"fails":                  {answer("HTTP/1.1 500 Oops\r\nContent-Length: 0\r\n\r\n"), 500, 500},
-		"refuses":                {answer("HTTP/1.1 400 Bad\r\nContent-Length: 0\r\n\r\n"), 400, 400},
+		"is not ready":           {answer("HTTP/1.1 503 Unavailable\r\nRetry-After: 1\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"), 503, 503},
+		"gives up":               {answer("HTTP/1.1 503 Unavailable\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"), 503, 409},
+		"is a gateway itself":    {answer("HTTP/1.1 504 Timeout\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"), 504, 409},
+		"wants less":             {answer("HTTP/1.1 429 Too Many\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"), 429, 429},
+		"fails":                  {answer("HTTP/1.1 500 Oops\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"), 500, 500},
+		"refuses":                {answer("HTTP/1.1 400 Bad\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"), 400, 400},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

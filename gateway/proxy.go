@@ -60,8 +60,8 @@ type exchange struct {
 	// held is room for what rest has read of an answer.
 	held []byte
 	rest restBody
-	// sending watches where the request goes, if it has an idempotency key.
-	sending *sending
+	// keyed: the request has an idempotency key.
+	keyed bool
 }
 
 // ServeHTTP implements http.Handler.
@@ -95,7 +95,7 @@ func (p *proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		p.guard.WriteError(w, r, err)
 	}
 	ended = true
-	x.body, x.broken, x.cut, x.r, x.rest, x.sending = nil, nil, nil, nil, restBody{}, nil
+	x.body, x.broken, x.cut, x.r, x.rest, x.keyed = nil, nil, nil, nil, restBody{}, false
 	reuse := x.to
 	x.to = nil
 	if reuse != nil {
@@ -127,8 +127,8 @@ func (x *exchange) rewrite(pr *httputil.ProxyRequest) {
 	if p.translates(pr.In) {
 		delete(out.Header, "Accept-Encoding") // a compressed error could not be read
 	}
-	keyed := failwell.IdempotencyKey(pr.In.Context()) != ""
-	if out.Body == nil && (keyed || unsafeToRepeat(out)) {
+	x.keyed = failwell.IdempotencyKey(pr.In.Context()) != ""
+	if out.Body == nil && (x.keyed || unsafeToRepeat(out)) {
 		// net/http repeats a request without a body by itself when a reused
 		// connection breaks, if it carries an idempotency key. One send is promised.
 		out.Body = emptyBody{}
@@ -136,9 +136,6 @@ func (x *exchange) rewrite(pr *httputil.ProxyRequest) {
 	if out.Body != nil {
 		x.body = &sentBody{from: out.Body}
 		out.Body = x.body
-	}
-	if keyed {
-		x.sending = &sending{}
 	}
 }
 
@@ -179,9 +176,6 @@ func (x *exchange) RoundTrip(out *http.Request) (*http.Response, error) {
 	var room [4]*upstream
 	tried := room[:0]
 	var last error
-	if x.sending != nil {
-		out = x.sending.watch(out)
-	}
 	for {
 		u := x.proxy.pool.pick(tried)
 		if u == nil {
@@ -191,7 +185,7 @@ func (x *exchange) RoundTrip(out *http.Request) (*http.Response, error) {
 		u.active.Add(1)
 		x.to = u
 		u.point(out, x.r.URL)
-		resp, err := u.transport.RoundTrip(out)
+		resp, nothing, err := x.send(u, out)
 		if err == nil {
 			u.succeeded()
 			return resp, nil
@@ -201,13 +195,26 @@ func (x *exchange) RoundTrip(out *http.Request) (*http.Response, error) {
 		last = x.blame(u, err)
 		var unsent *dialError
 		if !errors.As(err, &unsent) || x.body.touched() || x.r.Context().Err() != nil {
-			if x.sending.nothing() {
+			if nothing && x.keyed {
 				failwell.NotDone(x.r.Context())
 			}
 			return nil, last
 		}
 		tried = append(tried, u)
 	}
+}
+
+// send asks one upstream. nothing says that it is proven that nothing was sent,
+// for requests with an idempotency key.
+func (x *exchange) send(u *upstream, out *http.Request) (resp *http.Response, nothing bool, err error) {
+	var s *sending
+	if d, ok := u.transport.(*direct); x.keyed && (!ok || !d.takes(out)) {
+		s = &sending{}
+		out = s.watch(out)
+	}
+	resp, err = u.transport.RoundTrip(out)
+	var unsent *dialError
+	return resp, s.nothing() || errors.As(err, &unsent), err //nolint:wrapcheck // a transport's own words, for blame
 }
 
 // blame finds out whose fault a failed round trip is, and tells the upstream's

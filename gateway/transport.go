@@ -13,7 +13,8 @@ import (
 	"time"
 )
 
-// dialError marks a request that was provably not sent: no connection existed.
+// dialError marks a request that was provably not sent: no connection existed, or
+// the one that did took not a byte of it.
 type dialError struct{ cause error }
 
 func (e *dialError) Error() string { return e.cause.Error() }
