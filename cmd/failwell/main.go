@@ -38,6 +38,7 @@ type cli struct {
 	Store    storeCmd    `cmd:"" help:"Check stores, and copy between them."`
 	Contract contractCmd `cmd:"" help:"Show, check and start contracts."`
 	Explain  explainCmd  `cmd:"" help:"Explain an error code, or a response from stdin."`
+	Generate generateCmd `cmd:"" help:"Generate clients from a contract."`
 
 	Version kong.VersionFlag `help:"Print the version and exit."`
 }

@@ -158,6 +158,10 @@ var layers = map[string]layer{
 		may: append([]string{"."}, beneath...),
 		why: "it checks any server and any client, so it must not share code with those that it checks",
 	},
+	"conform/vectors": {
+		may: []string{"contract", "contract/builtin", "contract/condition"},
+		why: "it judges clients in any language, so it must not contain one",
+	},
 	"gen": {
 		may: []string{"contract/..."},
 		why: "what is generated follows from the contract alone; reading more would let documents say what nothing obeys",
