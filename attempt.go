@@ -95,15 +95,21 @@ type call struct {
 	transport *Transport
 	rules     *clientRules
 	// req is what the first attempt sent.
-	req      *http.Request
-	secrets  *secrets
-	attempts []Attempt
-	stopped  Stop
+	req *http.Request
+	// lane is where its calls queue, nil for nowhere. appointed says that the
+	// server itself told when to come again.
+	lane      *lane
+	appointed bool
+	secrets   *secrets
+	attempts  []Attempt
+	stopped   Stop
 	// The last failure: of a response when header is set, else cause.
 	failure contract.Failure
 	header  http.Header
 	body    []byte
 	cause   error
+	// succeeded: there is no failure any more.
+	succeeded bool
 	// marked is the request that the final response names.
 	marked *http.Request
 }
@@ -129,8 +135,8 @@ func (c *call) look(resp *http.Response, watch *wire, err error, began time.Time
 	a.Duration = t.now().Sub(began)
 	if failed {
 		c.describe(&a)
-	} else if t.OnAttempt != nil {
-		t.OnAttempt(c.req, a)
+	} else {
+		t.attempted(c.req, a)
 	}
 	c.attempts = append(c.attempts, a)
 	return failed
@@ -160,9 +166,7 @@ func (c *call) note(wait time.Duration, stopped Stop) {
 	a := &c.attempts[len(c.attempts)-1]
 	a.Wait, a.Stopped, c.stopped = wait, stopped, stopped
 	t := c.transport
-	if t.OnAttempt != nil {
-		t.OnAttempt(c.req, *a)
-	}
+	t.attempted(c.req, *a)
 	if t.Logger == nil {
 		return
 	}
@@ -179,12 +183,39 @@ type callKey struct{}
 // wants to know in the context of its request: unlike a body of a type of our
 // own, that survives being wrapped, by http.Client's timeout for one.
 func (c *call) end(resp *http.Response, err error) (*http.Response, error) {
+	e := c.gaveUp()
 	if err != nil {
-		return nil, c.failed()
+		return nil, e
 	}
+	c.mark(resp)
+	return resp, nil
+}
+
+func (c *call) mark(resp *http.Response) {
 	c.marked = c.req.WithContext(context.WithValue(c.req.Context(), callKey{}, c))
 	resp.Request = c.marked
-	return resp, nil
+}
+
+// succeed keeps what it took, for [Attempts].
+func (c *call) succeed(resp *http.Response) {
+	c.failure, c.header, c.body, c.cause, c.stopped = contract.Failure{}, nil, nil, nil, ""
+	c.succeeded = true
+	if len(c.attempts) > 1 {
+		c.mark(resp)
+	}
+}
+
+// Attempts returns the tries that a call through a [Transport] took, in their
+// order: those before the response, and the one that brought it. It is nil for a
+// success at the first try, which leaves no trace, and for any other response.
+func Attempts(resp *http.Response) []Attempt {
+	if resp == nil {
+		return nil
+	}
+	if c := recorded(resp); c != nil {
+		return slices.Clone(c.attempts)
+	}
+	return nil
 }
 
 // failed is the call's error.
@@ -206,14 +237,19 @@ func (c *call) cancelled(err error) *Error {
 	if c.cause != nil {
 		err = fmt.Errorf("%w; last attempt: %w", err, c.cause)
 	}
+	if len(c.attempts) == 0 {
+		c.failure = networkFailure(err, c.rules.client.Network)
+	}
 	c.cause = err
 	c.stop(StopCancelled)
-	return c.failed()
+	return c.gaveUp()
 }
 
 func (c *call) stop(why Stop) {
 	c.stopped = why
-	c.attempts[len(c.attempts)-1].Stopped = why
+	if n := len(c.attempts); n > 0 {
+		c.attempts[n-1].Stopped = why
+	}
 }
 
 // networkFailure classifies a call that got no response.

@@ -38,7 +38,7 @@ func CheckWith(c *contract.Contract, resp *http.Response, err error) error {
 	if resp == nil {
 		return unanswered(c, ErrNoResponse)
 	}
-	if made := recorded(resp); made != nil && (c == nil || c == made.transport.Contract) {
+	if made := recorded(resp); made != nil && !made.succeeded && (c == nil || c == made.transport.Contract) {
 		discard(resp)
 		return made.failed()
 	}

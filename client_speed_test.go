@@ -22,6 +22,11 @@ func (b *cannedBase) RoundTrip(*http.Request) (*http.Response, error) { return b
 func TestSuccessCostsNothing(t *testing.T) {
 	// Not JSON: this contract puts failures into a 200, which costs a look at it.
 	base := &cannedBase{&http.Response{StatusCode: http.StatusOK, Header: http.Header{"Content-Type": {"text/plain"}}, Body: http.NoBody}}
+	told := &cannedBase{&http.Response{StatusCode: http.StatusOK, Body: http.NoBody, Header: http.Header{
+		"Content-Type": {"application/json"}, "Date": {"Mon, 02 Nov 2026 10:00:00 GMT"},
+		"X-Ratelimit-Limit": {"1000"}, "X-Ratelimit-Remaining": {"999"}, "X-Ratelimit-Reset": {"1793613600"},
+		"Ratelimit-Policy": {`"a";q=1000;w=60`}, "Ratelimit": {`"a";r=999;t=60`},
+	}}}
 	for name, x := range map[string]struct {
 		method    string
 		transport *failwell.Transport
@@ -32,6 +37,8 @@ func TestSuccessCostsNothing(t *testing.T) {
 		"POST, no contract": {http.MethodPost, &failwell.Transport{Base: base}, 0},
 		"POST, no keys":     {http.MethodPost, &failwell.Transport{Contract: parcels(), Base: base, NoKeys: true}, 0},
 		"POST with a key":   {http.MethodPost, &failwell.Transport{Contract: parcels(), Base: base}, 8},
+		"GET, paced":        {http.MethodGet, &failwell.Transport{Contract: pacedBy(forms()["epoch_s"].names, "window"), Base: told}, 0},
+		"GET, IETF fields":  {http.MethodGet, &failwell.Transport{Contract: pacedBy(forms()["ietf"].names, "window"), Base: told}, 0},
 	} {
 		req, err := http.NewRequestWithContext(context.Background(), x.method, "https://parcels.example/v1/parcels", strings.NewReader("x"))
 		if err != nil {

@@ -62,12 +62,18 @@ type Transport struct {
 	// on the first. Optional: "" sends none.
 	CountHeader string
 
-	// Logger gets a line for each failed attempt, at level info, free of
-	// credentials. Optional: nil logs nothing.
+	// NoPacing sends calls without regard to what earlier responses told of the
+	// limit that they share. Optional. Otherwise, where the contract names headers
+	// that tell how a limit stands, a call that it would refuse waits until there
+	// is room, per host and credential, over all goroutines; one that cannot wait
+	// so long ends at once as [RateLimited], unsent.
+	NoPacing bool
+
+	// Logger gets a line for each failed attempt, at level info, and for each wait
+	// for room, at level debug, free of credentials. Optional: nil logs nothing.
 	Logger *slog.Logger
-	// OnAttempt is called after each attempt, also a successful one, before any
-	// wait. It must not block and must not change the request. Optional.
-	OnAttempt func(*http.Request, Attempt)
+	// Hooks are told what happens, in their order. Optional.
+	Hooks []Hooks
 
 	// The rest is for tests that own time and chance.
 
@@ -83,29 +89,37 @@ type Transport struct {
 	mu       sync.Mutex
 	compiled atomic.Pointer[clientRules]
 	purse    purse
+	pacer    pacer
 }
 
 // RoundTrip sends a request, and again where that helps and is safe.
 func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
-	rules := t.rules()
+	rules := t.rulesOf(req)
 	t.purse.earn(rules.budget)
 	out := t.keyed(rules, req)
+	queue := t.lane(rules, out)
+	if err := t.pass(queue, rules, out, nil); err != nil {
+		closeBody(req)
+		return nil, err
+	}
 	began := t.now()
 	resp, watch, err := t.send(out, rules, false)
+	t.answered(queue, rules, resp)
 	if err == nil && !mayFail(t.Contract, resp) {
 		if err = watch.arrived(resp); err == nil {
-			if t.OnAttempt != nil {
-				t.OnAttempt(out, Attempt{At: began, Duration: t.now().Sub(began), Status: resp.StatusCode})
+			if len(t.Hooks) > 0 {
+				t.attempted(out, Attempt{At: began, Duration: t.now().Sub(began), Status: resp.StatusCode})
 			}
 			return resp, nil
 		}
 	}
-	c := &call{transport: t, rules: rules, req: out}
+	c := &call{transport: t, rules: rules, req: out, lane: queue}
 	return c.run(resp, watch, err, began)
 }
 
 // run goes on after a first attempt that looks like a failure.
 func (c *call) run(resp *http.Response, watch *wire, err error, began time.Time) (*http.Response, error) {
+	t := c.transport
 	for c.look(resp, watch, err, began) {
 		wait, stopped := c.decide(watch, err)
 		c.note(wait, stopped)
@@ -113,20 +127,31 @@ func (c *call) run(resp *http.Response, watch *wire, err error, began time.Time)
 			return c.end(resp, err)
 		}
 		discard(resp)
-		if err := c.transport.sleep(c.req.Context(), wait); err != nil {
+		t.waiting(c.req, Wait{For: wait, Attempts: len(c.attempts)})
+		if err := t.sleep(c.req.Context(), wait); err != nil {
 			return nil, c.cancelled(err)
+		}
+		// Who was told when to come has a place of its own.
+		if c.appointed {
+			c.lane.join(t.now())
+		} else if err := t.pass(c.lane, c.rules, c.req, c); err != nil {
+			return nil, err
 		}
 		again, bodyErr := c.again()
 		if bodyErr != nil {
+			c.lane.lost()
+			c.cause = bodyErr
 			c.stop(StopBody)
-			return c.end(resp, err)
+			return nil, c.gaveUp()
 		}
-		began = c.transport.now()
-		resp, watch, err = c.transport.send(again, c.rules, true)
-		if err == nil && !mayFail(c.transport.Contract, resp) {
+		began = t.now()
+		resp, watch, err = t.send(again, c.rules, true)
+		t.answered(c.lane, c.rules, resp)
+		if err == nil && !mayFail(t.Contract, resp) {
 			err = watch.arrived(resp)
 		}
 	}
+	c.succeed(resp)
 	return resp, nil
 }
 
@@ -149,11 +174,14 @@ func (c *call) again() (*http.Request, error) {
 
 // keyed returns the request itself, or a copy that carries an idempotency key.
 func (t *Transport) keyed(rules *clientRules, req *http.Request) *http.Request {
-	if t.NoKeys || !rules.wantsKey(req) {
+	key := rules.key
+	if key != "" {
+		if rules.keyHeader == "" || req.Header.Get(rules.keyHeader) != "" {
+			return req
+		}
+	} else if rules.noKeys || !rules.wantsKey(req) {
 		return req
-	}
-	key := ""
-	if t.NewKey != nil {
+	} else if t.NewKey != nil {
 		key = t.NewKey()
 	} else if id, err := uuid.NewRandom(); err == nil {
 		key = id.String()
@@ -168,6 +196,13 @@ func (t *Transport) keyed(rules *clientRules, req *http.Request) *http.Request {
 	}
 	out.Header.Set(rules.keyHeader, key)
 	return out
+}
+
+// closeBody does what a RoundTripper owes its caller when nothing is sent.
+func closeBody(req *http.Request) {
+	if req.Body != nil {
+		_ = req.Body.Close() // nothing was read of it
+	}
 }
 
 // CloseIdleConnections lets http.Client.CloseIdleConnections reach the base.

@@ -31,6 +31,11 @@ type clientRules struct {
 	attempts int
 	maxWait  time.Duration // 0: none
 	timeout  time.Duration // 0: none
+	deadline time.Time     // of one call; zero: none
+	// key is what the caller chose for one call.
+	key              string
+	noKeys, noPacing bool
+	pace             *paceRules // nil: nothing tells of limits
 
 	// keyHeader is "" when no key is honoured. keyMethods is nil when any method
 	// will do, because the caller put the key there.
@@ -55,10 +60,10 @@ func (t *Transport) rules() *clientRules {
 }
 
 func (t *Transport) compile() *clientRules {
-	r := &clientRules{client: conventionalRules(), keyHeader: conventionalKey, budget: t.Budget.filled()}
+	r := &clientRules{client: conventionalRules(), keyHeader: conventionalKey, budget: t.Budget.filled(), noKeys: t.NoKeys, noPacing: t.NoPacing}
 	if c := t.Contract; c != nil {
 		r.client, r.keyHeader, r.keyMethods = &c.Client, c.Idempotency.Header, c.Idempotency.Methods
-		r.routes = newRoutes(c.Operations)
+		r.routes, r.pace = newRoutes(c.Operations), pacing(c)
 		if base, err := url.Parse(c.BaseURL); err == nil {
 			r.prefix = strings.TrimSuffix(base.Path, "/")
 		}
@@ -135,8 +140,11 @@ func (r *clientRules) keyOf(req *http.Request) string {
 // decide says how long to wait before the next attempt, or why there is none.
 func (c *call) decide(watch *wire, err error) (time.Duration, Stop) {
 	ctx := c.req.Context()
+	if f := &c.failure; f.Condition == RateLimited && f.HasRetryAfter && f.RetryAfter > 0 {
+		c.lane.refused(c.transport.now(), f.RetryAfter)
+	}
 	switch {
-	case errors.Is(ctx.Err(), context.DeadlineExceeded):
+	case errors.Is(ctx.Err(), context.DeadlineExceeded), c.rules.overdue(c.transport.now):
 		return 0, StopDeadline
 	case ctx.Err() != nil:
 		return 0, StopCancelled
@@ -153,7 +161,8 @@ func (c *call) decide(watch *wire, err error) (time.Duration, Stop) {
 	}
 	now := c.transport.now()
 	wait, appointed := c.wait()
-	if deadline, ok := ctx.Deadline(); ok && wait >= deadline.Sub(now) {
+	c.appointed = appointed
+	if deadline, ok := c.rules.until(ctx); ok && wait >= deadline.Sub(now) {
 		return 0, StopDeadline
 	}
 	if c.rules.maxWait > 0 && wait > c.rules.maxWait {
@@ -163,6 +172,11 @@ func (c *call) decide(watch *wire, err error) (time.Duration, Stop) {
 		return 0, StopBudget
 	}
 	return wait, ""
+}
+
+// overdue reports whether the call's own time is over.
+func (r *clientRules) overdue(now func() time.Time) bool {
+	return !r.deadline.IsZero() && !now().Before(r.deadline)
 }
 
 // safe reports whether a repetition cannot do the call's work twice.

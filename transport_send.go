@@ -26,7 +26,8 @@ type wire struct {
 // send makes one attempt. It copies the request only for a time limit, or to
 // watch a repetition.
 func (t *Transport) send(req *http.Request, rules *clientRules, repeated bool) (*http.Response, *wire, error) {
-	if rules.timeout <= 0 && !repeated {
+	limit := rules.attemptLimit(t.now)
+	if limit <= 0 && !repeated {
 		resp, err := t.roundTrip(req)
 		return resp, nil, err
 	}
@@ -35,10 +36,10 @@ func (t *Transport) send(req *http.Request, rules *clientRules, repeated bool) (
 		GetConn: func(string) { w.asked.Store(true) },
 		GotConn: func(httptrace.GotConnInfo) { w.connected.Store(true) },
 	})
-	if rules.timeout > 0 {
+	if limit > 0 {
 		ctx, w.cancel = context.WithCancelCause(ctx)
 		w.ctx = ctx
-		w.timer = time.AfterFunc(rules.timeout, func() { w.cancel(&attemptTimeout{rules.timeout}) })
+		w.timer = time.AfterFunc(limit, func() { w.cancel(&attemptTimeout{limit}) })
 	}
 	resp, err := t.roundTrip(req.WithContext(ctx))
 	if err != nil {
@@ -50,6 +51,20 @@ func (t *Transport) send(req *http.Request, rules *clientRules, repeated bool) (
 		resp.Body = w.around(resp.Body)
 	}
 	return resp, w, nil
+}
+
+// attemptLimit is how long an attempt may take that begins now; 0 is no limit.
+func (r *clientRules) attemptLimit(now func() time.Time) time.Duration {
+	limit := max(r.timeout, 0)
+	if r.deadline.IsZero() {
+		return limit
+	}
+	// A call whose time is over is ended by its first look at the clock.
+	left := max(r.deadline.Sub(now()), 1)
+	if limit == 0 || left < limit {
+		return left
+	}
+	return limit
 }
 
 // roundTrip holds the base transport to its promise: a response or an error.
