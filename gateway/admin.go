@@ -3,7 +3,6 @@ package gateway
 import (
 	"context"
 	"crypto/sha256"
-	"crypto/subtle"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -26,6 +25,8 @@ type admin struct {
 	token   [sha256.Size]byte
 	// host is what the listener was told to listen on.
 	host string
+	// scrape serves the metrics.
+	scrape http.Handler
 }
 
 // serveAdmin starts the admin listener; stop ends it.
@@ -42,7 +43,7 @@ func (g *Gateway) serveAdmin(failed chan<- error) (stop func(), err error) {
 	if err != nil {
 		return nil, fmt.Errorf("admin: %w", err)
 	}
-	a := &admin{gateway: g, token: sha256.Sum256([]byte(g.token)), host: host}
+	a := &admin{gateway: g, token: sha256.Sum256([]byte(g.token)), host: host, scrape: g.metrics.handler()}
 	a.guard = &failwell.Guard{Contract: contract, Logger: g.log, MaxBody: maxImport}
 	server := &http.Server{
 		Handler: a.guard.Wrap(a.routes()), ReadHeaderTimeout: 10 * time.Second, ReadTimeout: time.Minute, WriteTimeout: time.Minute,
@@ -62,28 +63,23 @@ func (g *Gateway) serveAdmin(failed chan<- error) (stop func(), err error) {
 	}, nil
 }
 
+// routes are the API and, where the program brings one, the console.
 func (a *admin) routes() http.Handler {
+	api := a.api()
+	if a.gateway.config.Console == nil {
+		return a.sameHost(api)
+	}
 	mux := http.NewServeMux()
-	open := func(pattern string, handle func(http.ResponseWriter, *http.Request) error) {
-		mux.Handle(pattern, a.guard.HandleFunc(handle))
-	}
-	closed := func(pattern string, handle func(http.ResponseWriter, *http.Request) error) {
-		open(pattern, func(w http.ResponseWriter, r *http.Request) error {
-			if err := a.authorize(r); err != nil {
-				return err
-			}
-			return handle(w, r)
-		})
-	}
-	open("GET /healthz", a.health)
-	open("GET /readyz", a.ready)
-	metrics := a.gateway.metrics.handler()
-	open("GET /metrics", func(w http.ResponseWriter, r *http.Request) error { metrics.ServeHTTP(w, r); return nil })
-	closed("GET /v1/status", a.status)
-	a.keyRoutes(closed)
-	a.accountRoutes(closed)
+	mux.Handle("/", api)
+	// What the console asks of the API comes from within, as a request of its own.
+	console := a.gateway.config.Console(a.gateway, a.guard.Wrap(api))
+	mux.Handle(consolePath, console)
+	mux.Handle("GET /{$}", http.RedirectHandler(consolePath, http.StatusSeeOther))
 	return a.sameHost(mux)
 }
+
+// consolePath is where the console is on the admin listener.
+const consolePath = "/console/"
 
 // sameHost refuses requests that a page in a browser has sent here by pointing
 // its own name at this address (DNS rebinding): they carry that name.
@@ -93,7 +89,9 @@ func (a *admin) sameHost(next http.Handler) http.Handler {
 		if err != nil {
 			host = strings.Trim(r.Host, "[]")
 		}
-		if !isLoopback(host) && !strings.EqualFold(host, a.host) && net.ParseIP(host) == nil || r.Header.Get("Origin") != "" {
+		// Pages of the console send their origin; who calls the API is no page.
+		foreign := r.Header.Get("Origin") != "" && !strings.HasPrefix(r.URL.Path, consolePath)
+		if !isLoopback(host) && !strings.EqualFold(host, a.host) && net.ParseIP(host) == nil || foreign {
 			return failwell.FromCondition(failwell.PermissionDenied, fmt.Errorf("host %q is not this listener's", r.Host))
 		}
 		if clean := path.Clean(r.URL.Path); clean != r.URL.Path && clean+"/" != r.URL.Path {
@@ -103,19 +101,6 @@ func (a *admin) sameHost(next http.Handler) http.Handler {
 		next.ServeHTTP(w, r)
 		return nil
 	})
-}
-
-func (a *admin) authorize(r *http.Request) error {
-	sent := r.Header.Get("Authorization")
-	const scheme = "Bearer "
-	if len(sent) < len(scheme) || !strings.EqualFold(sent[:len(scheme)], scheme) {
-		return failwell.FromCondition(failwell.KeyMissing, nil)
-	}
-	digest := sha256.Sum256([]byte(strings.TrimSpace(sent[len(scheme):])))
-	if subtle.ConstantTimeCompare(digest[:], a.token[:]) != 1 {
-		return failwell.FromCondition(failwell.KeyUnknown, nil)
-	}
-	return nil
 }
 
 func (a *admin) health(w http.ResponseWriter, _ *http.Request) error {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"strconv"
 	"time"
 
 	"github.com/failwell/failwell"
@@ -46,14 +47,28 @@ type amountAnswer struct {
 	Limit *LimitUsage `json:"limit,omitempty"`
 }
 
-func (a *admin) accountRoutes(handle func(pattern string, f func(http.ResponseWriter, *http.Request) error)) {
-	handle("GET /v1/accounts", a.listAccounts)
-	handle("GET /v1/accounts/{id}", one((*admission.Keyring).Account, a))
-	handle("PUT /v1/accounts/{id}", a.putAccount)
-	handle("PATCH /v1/accounts/{id}", a.changeAccount)
-	handle("GET /v1/accounts/{id}/usage", a.usage)
-	handle("POST /v1/accounts/{id}/credit", a.moving((*admission.Controller).Credit))
-	handle("POST /v1/accounts/{id}/charge", a.moving((*admission.Controller).Charge))
+func (a *admin) accountRoutes() []route {
+	moves := func(pattern, summary, more, changes string, f func(*admission.Controller, context.Context, string, string, int64, string) error) route {
+		return route{
+			pattern: pattern, summary: summary, more: more, role: RoleOperate, changes: changes, header: []parameter{idempotencyKey},
+			in: amountRequest{}, out: amountAnswer{}, handle: a.moving(f),
+		}
+	}
+	return []route{
+		{pattern: "GET /v1/accounts", summary: "Accounts by id", more: "Only an empty page is the end.", role: RoleRead, query: pageParameters, out: accountList{}, handle: a.listAccounts},
+		{pattern: "GET /v1/accounts/{id}", summary: "An account", role: RoleRead, out: admission.Account{}, handle: one((*admission.Keyring).Account, a)},
+		{
+			pattern: "PUT /v1/accounts/{id}", summary: "Open an account, or replace what is known of it", role: RoleOperate, changes: "account.put",
+			in: admission.Account{}, out: admission.Account{}, handle: a.putAccount,
+		},
+		{
+			pattern: "PATCH /v1/accounts/{id}", summary: "Change an account", more: "Members that are absent stay as they are.", role: RoleOperate, changes: "account.change",
+			in: admission.AccountChange{}, out: admission.Account{}, handle: a.changeAccount,
+		},
+		{pattern: "GET /v1/accounts/{id}/usage", summary: "How an account's limits stand", role: RoleRead, out: usageAnswer{}, handle: a.usage},
+		moves("POST /v1/accounts/{id}/credit", "Pay into a balance, or give back to a quota", "", "account.credit", (*admission.Controller).Credit),
+		moves("POST /v1/accounts/{id}/charge", "Take from a balance or a quota", "", "account.charge", (*admission.Controller).Charge),
+	}
 }
 
 func (a *admin) control() *admission.Controller { return a.gateway.live.Load().admission }
@@ -80,6 +95,7 @@ func (a *admin) putAccount(w http.ResponseWriter, r *http.Request) error {
 		return invalid("the id in the body is not the one in the path")
 	}
 	account.ID = id
+	entryOf(r.Context()).about("", "plan", account.Plan, "state", string(account.State))
 	if err := a.keys().PutAccount(r.Context(), account); err != nil {
 		return keyError(err)
 	}
@@ -91,11 +107,24 @@ func (a *admin) changeAccount(w http.ResponseWriter, r *http.Request) error {
 	if err := read(r, &change); err != nil {
 		return err
 	}
+	entryOf(r.Context()).noteChange(&change)
 	account, err := a.keys().ChangeAccount(r.Context(), r.PathValue("id"), change)
 	if err != nil {
 		return keyError(err)
 	}
 	return answer(w, http.StatusOK, account)
+}
+
+func (e *AuditEntry) noteChange(c *admission.AccountChange) {
+	if c.Name != nil {
+		e.about("", "name", *c.Name)
+	}
+	if c.Plan != nil {
+		e.about("", "plan", *c.Plan)
+	}
+	if c.State != nil {
+		e.about("", "state", string(*c.State))
+	}
 }
 
 func (a *admin) usage(w http.ResponseWriter, r *http.Request) error {
@@ -131,6 +160,7 @@ func (a *admin) moving(move func(*admission.Controller, context.Context, string,
 			return invalid(fmt.Sprintf("amount is a number of up to %d", int64(meter.MaxUnits)))
 		}
 		id := r.PathValue("id")
+		entryOf(r.Context()).about("", "name", request.Name, "amount", strconv.FormatInt(request.Amount, 10))
 		if err := move(a.control(), r.Context(), id, request.Name, request.Amount, key); err != nil {
 			return keyError(err)
 		}

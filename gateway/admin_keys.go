@@ -19,7 +19,7 @@ type keyRequest struct {
 	Name        string `json:"name,omitempty"`
 	Environment string `json:"environment,omitempty"`
 	// Permissions: absent means all that the contract has, [] means none.
-	Permissions []string  `json:"permissions"`
+	Permissions []string  `json:"permissions,omitzero"`
 	Expires     time.Time `json:"expires,omitzero"`
 }
 
@@ -71,15 +71,72 @@ type keyList struct {
 	Keys []admission.Key `json:"keys"`
 }
 
-func (a *admin) keyRoutes(handle func(pattern string, f func(http.ResponseWriter, *http.Request) error)) {
-	handle("POST /v1/keys", a.createKey)
-	handle("GET /v1/keys", a.listKeys)
-	handle("POST /v1/keys/import", a.importKeys)
-	handle("GET /v1/keys/{id}", one((*admission.Keyring).Get, a))
-	handle("DELETE /v1/keys/{id}", one((*admission.Keyring).Revoke, a))
-	handle("POST /v1/keys/{id}/revoke", one((*admission.Keyring).Revoke, a))
-	handle("POST /v1/keys/{id}/deactivate", one((*admission.Keyring).Deactivate, a))
-	handle("POST /v1/keys/{id}/reactivate", one((*admission.Keyring).Reactivate, a))
+// rotateRequest is what POST /v1/keys/{id}/rotate takes.
+type rotateRequest struct {
+	// Overlap is how long the old key goes on, as Go writes spans: "24h", "0s".
+	Overlap string `json:"overlap,omitempty"`
+}
+
+type rotatedKey struct {
+	Secret string        `json:"secret"`
+	Key    admission.Key `json:"key"`
+	// Old is the key that was replaced, with its new end.
+	Old admission.Key `json:"old"`
+}
+
+// defaultOverlap is a day: time for a deployment to pick up the new key.
+const defaultOverlap = 24 * time.Hour
+
+func (a *admin) keyRoutes() []route {
+	ends := func(pattern, summary, more, changes string, f func(*admission.Keyring, context.Context, string) (admission.Key, error)) route {
+		return route{pattern: pattern, summary: summary, more: more, role: RoleOperate, changes: changes, out: admission.Key{}, handle: one(f, a)}
+	}
+	return []route{
+		{
+			pattern: "GET /v1/keys", summary: "Keys, in the order in which they were made", more: "Only an empty page is the end.", role: RoleRead,
+			query: append([]parameter{{name: "account", kind: "string", doc: "Only keys of this account."}}, pageParameters...), out: keyList{}, handle: a.listKeys,
+		},
+		{
+			pattern: "POST /v1/keys", summary: "Make a key", more: "Its secret is told this once and kept nowhere. Permissions that are absent mean all of the contract; [] means none.",
+			role: RoleOperate, changes: "key.create", in: keyRequest{}, out: createdKey{}, status: http.StatusCreated, handle: a.createKey,
+		},
+		{
+			pattern: "POST /v1/keys/import", summary: "Make keys known that were issued elsewhere", more: "Each by its text or its SHA-256. Keys that are refused do not stop the others; the import can be repeated.",
+			role: RoleOperate, changes: "key.import", in: importRequest{}, out: importAnswer{}, handle: a.importKeys,
+		},
+		{pattern: "GET /v1/keys/{id}", summary: "A key", role: RoleRead, out: admission.Key{}, handle: one((*admission.Keyring).Get, a)},
+		ends("DELETE /v1/keys/{id}", "End a key for ever", "The same as revoke.", "key.revoke", (*admission.Keyring).Revoke),
+		ends("POST /v1/keys/{id}/revoke", "End a key for ever", "It counts everywhere within a second.", "key.revoke", (*admission.Keyring).Revoke),
+		ends("POST /v1/keys/{id}/deactivate", "Switch a key off", "", "key.deactivate", (*admission.Keyring).Deactivate),
+		ends("POST /v1/keys/{id}/reactivate", "Switch a key on again", "", "key.reactivate", (*admission.Keyring).Reactivate),
+		{
+			pattern: "POST /v1/keys/{id}/rotate", summary: "Replace a key by a new one", more: "Both work until the overlap is over: 24 h unless the body says otherwise. The new secret is told this once.",
+			role: RoleOperate, changes: "key.rotate", in: rotateRequest{}, spared: true, out: rotatedKey{}, status: http.StatusCreated, handle: a.rotateKey,
+		},
+	}
+}
+
+func (a *admin) rotateKey(w http.ResponseWriter, r *http.Request) error {
+	var request rotateRequest
+	if r.ContentLength != 0 {
+		if err := read(r, &request); err != nil {
+			return err
+		}
+	}
+	overlap := defaultOverlap
+	if request.Overlap != "" {
+		var err error
+		if overlap, err = time.ParseDuration(request.Overlap); err != nil || overlap < 0 {
+			return invalid("overlap is a span such as 24h, 30m or 0s")
+		}
+	}
+	entryOf(r.Context()).about("", "overlap", overlap.String())
+	done, err := a.keys().Rotate(r.Context(), r.PathValue("id"), overlap)
+	if err != nil {
+		return keyError(err)
+	}
+	entryOf(r.Context()).about("", "new", done.Next.ID)
+	return answer(w, http.StatusCreated, rotatedKey{done.Secret, done.Next, done.Old})
 }
 
 func (a *admin) keys() *admission.Keyring { return a.gateway.live.Load().admission.Keys() }
@@ -89,10 +146,12 @@ func (a *admin) createKey(w http.ResponseWriter, r *http.Request) error {
 	if err := read(r, &k); err != nil {
 		return err
 	}
+	entryOf(r.Context()).about("", "account", k.Account, "name", k.Name, "environment", k.Environment)
 	secret, key, err := a.keys().Create(r.Context(), k.newKey())
 	if err != nil {
 		return keyError(err)
 	}
+	entryOf(r.Context()).about(key.ID)
 	return answer(w, http.StatusCreated, createdKey{secret, key})
 }
 
@@ -135,6 +194,7 @@ func (a *admin) importKeys(w http.ResponseWriter, r *http.Request) error {
 			return keyError(result.Err)
 		}
 	}
+	entryOf(r.Context()).about("", "made", strconv.Itoa(done.Made), "existing", strconv.Itoa(done.Existing), "refused", strconv.Itoa(done.Refused))
 	return answer(w, http.StatusOK, done)
 }
 

@@ -21,6 +21,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"net/http"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -47,6 +48,10 @@ type Config struct {
 	Logger *slog.Logger
 	// Clock is Optional: nil means time.Now.
 	Clock func() time.Time
+	// Console is Optional: it makes what is served below /console/ on the admin
+	// listener. api is the admin API itself, without a network in between: what
+	// the console wants of it, it asks as anybody else, with an operator's token.
+	Console func(g *Gateway, api http.Handler) http.Handler
 	// Version is Optional: what the admin API reports.
 	Version string
 }
@@ -172,6 +177,17 @@ func (g *Gateway) address(l *net.Listener) string {
 		return ""
 	}
 	return (*l).Addr().String()
+}
+
+// Contract is the contract in force; a reload replaces it.
+func (g *Gateway) Contract() *contract.Contract { return g.live.Load().contract }
+
+// AdminToken is the token that the gateway leaves for the user who runs it, ""
+// before Listen.
+func (g *Gateway) AdminToken() string {
+	g.listen.Lock()
+	defer g.listen.Unlock()
+	return g.token
 }
 
 // URL is the base URL for callers, "" before Listen.
