@@ -21,6 +21,9 @@ type Contract struct {
 	API string
 	// Title, BaseURL, Document and Support describe the API to people.
 	Title, BaseURL, Document, Support string
+	// Reference is where the reference generated from this contract is published.
+	// Codes without a DocURL get the address of their page there.
+	Reference string
 	// File is where the contract was read from, for messages.
 	File string
 
@@ -88,6 +91,9 @@ type Code struct {
 	// Subcode, Type and Title are constants of the entry that an envelope may
 	// carry: a finer code, a coarser category, a short name.
 	Subcode, Type, Title string
+	// Slug names the code's page in a generated reference: Name in characters
+	// that need no escaping, different from all others of the contract.
+	Slug string
 	// DocURL is the documentation link that an envelope may carry.
 	DocURL string
 	// Is lists the conditions that the code stands for. The first is the one a

@@ -51,6 +51,7 @@ func documentSection() section[document] {
 		text("title", "Name of the API for people.", func(d *document) *string { return &d.Title }),
 		text("base_url", "Where the API lives.", func(d *document) *string { return &d.BaseURL }),
 		text("document", "Where the API documents its errors.", func(d *document) *string { return &d.Document }),
+		text("reference", "Where the reference generated from this contract is published, as in https://docs.example.com/errors; doc_url of a code is its page there when absent.", func(d *document) *string { return &d.Reference }),
 		text("support", "Whom to contact with a request id.", func(d *document) *string { return &d.Support }),
 		required(entries("envelopes", "Shapes of an error, tried in order.", envelopeSection, func(p *parser, k *yaml.Node, d *document, e Envelope) {
 			e.Name, e.Pos = k.Value, p.pos(k)

@@ -13,6 +13,7 @@ import (
 func (p *parser) settle(c *Contract) {
 	p.settleHeaders(c)
 	p.settleCodes(c)
+	p.settlePages(c)
 	p.settleStatuses(c)
 	p.settlePlans(c)
 	p.settleBalances(c)

@@ -19,6 +19,7 @@ import (
 
 // generateCmd has a command for each target. Each has a file of its own.
 type generateCmd struct {
+	Docs generateDocsCmd `cmd:"" help:"The reference of all errors: a site, or Markdown."                      name:"docs"`
 	JSON generateJSONCmd `cmd:"" help:"What clients obey, as one JSON file: for clients in further languages." name:"json"`
 }
 

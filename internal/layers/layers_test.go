@@ -166,6 +166,10 @@ var layers = map[string]layer{
 		may: []string{"contract/..."},
 		why: "what is generated follows from the contract alone; reading more would let documents say what nothing obeys",
 	},
+	"gen/docs": {
+		may: []string{"contract/...", "gen"},
+		why: "the reference says what the contract says, and calls things what generated clients call them",
+	},
 	"console": {
 		may: []string{"contract/...", "record"},
 		why: "it shows what it is given, contracts and records; where they are kept is for others, so that it can be served beside anything",

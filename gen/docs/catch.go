@@ -1,0 +1,44 @@
+package docs
+
+import (
+	"fmt"
+
+	"github.com/failwell/failwell/contract"
+	"github.com/failwell/failwell/contract/condition"
+	"github.com/failwell/failwell/gen"
+)
+
+// catches show how programs tell the error from others, with the names that
+// generated packages give it.
+func catches(c *contract.Contract, x *contract.Code) []listing {
+	goPackage, class := gen.PackageName(c, ""), gen.ErrorClass(x.Name)
+	goUse, tsUse, pyUse := "log.Print(e.RequestID, e.Friendly())", "console.error(error.requestId, error.friendlyMessage)", "print(error.request_id, error.friendly_message)"
+	switch {
+	case c.RetryFor(x, x.Status) == condition.AfterWait:
+		goUse, tsUse, pyUse = "log.Print(e.RequestID, e.RetryAfter)", "console.error(error.requestId, error.retryAfter)", "print(error.request_id, error.retry_after)"
+	case x.Envelope.Carries("fields"):
+		goUse, tsUse, pyUse = "log.Print(e.RequestID, e.Fields)", "console.error(error.requestId, error.fields)", "print(error.request_id, error.fields)"
+	}
+	return []listing{
+		{"go", "Go", fmt.Sprintf(`resp, err := client.Do(req)
+if err := failwell.Check(resp, err); errors.Is(err, %s.%s) {
+	var e *failwell.Error
+	errors.As(err, &e)
+	%s
+}`, goPackage, gen.Pascal(x.Name), goUse)},
+		{"typescript", "TypeScript", fmt.Sprintf(`import { %s } from %q;
+
+try {
+  await call();
+} catch (error) {
+  if (!(error instanceof %s)) throw error;
+  %s;
+}`, class, gen.PackageName(c, "-"), class, tsUse)},
+		{"python", "Python", fmt.Sprintf(`from %s import %s
+
+try:
+    call()
+except %s as error:
+    %s`, gen.PackageName(c, "_"), class, class, pyUse)},
+	}
+}
