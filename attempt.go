@@ -126,6 +126,9 @@ func (c *call) look(resp *http.Response, watch *wire, err error, began time.Time
 	if err != nil {
 		c.cause = c.secrets.cleanError(plainSpeech(err))
 		c.failure = networkFailure(err, c.rules.client.Network)
+		if t.hopeless(c.req) {
+			c.failure.Condition, c.failure.Retry = Unknown, condition.Never
+		}
 		a.Reason = c.cause.Error()
 	} else {
 		failed = mayFail(t.Contract, resp) && c.read(resp)

@@ -139,12 +139,18 @@ func readFailure(c *contract.Contract, resp *http.Response, raw []byte, s *secre
 	if !ok {
 		f.Status, f.Condition = resp.StatusCode, condition.OfStatus(resp.StatusCode)
 	}
-	if f.Retry == condition.RetryUnknown {
-		f.Retry = condition.Never
-		if known, ok := condition.Lookup(f.Condition); ok {
-			f.Retry = known.Retry
-		}
-	}
+	settleAdvice(&f)
 	s.failure(&f)
 	return f, header, body, true
+}
+
+// settleAdvice gives a failure that nothing is known of the advice of its condition.
+func settleAdvice(f *contract.Failure) {
+	if f.Retry != condition.RetryUnknown {
+		return
+	}
+	f.Retry = condition.Never
+	if known, ok := condition.Lookup(f.Condition); ok {
+		f.Retry = known.Retry
+	}
 }

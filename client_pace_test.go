@@ -202,7 +202,8 @@ func TestNoPacing(t *testing.T) {
 				var group sync.WaitGroup
 				for range 40 {
 					group.Go(func() {
-						resp, err := tr.RoundTrip(get(ctx, t))
+						req := get(ctx, t)
+						resp, err := tr.RoundTrip(req)
 						_ = failwell.Check(resp, err)
 					})
 				}
@@ -288,7 +289,8 @@ func TestCancelledCallsLeaveTheQueue(t *testing.T) {
 		var group sync.WaitGroup
 		for range 500 {
 			group.Go(func() {
-				resp, err := tr.RoundTrip(get(ctx, t))
+				req := get(ctx, t)
+				resp, err := tr.RoundTrip(req)
 				if e := wanted(t, failwell.Check(resp, err)); e.Stopped != failwell.StopCancelled && e.Stopped != failwell.StopMaxWait || len(e.Attempts) != 0 {
 					t.Errorf("%+v", e)
 				}

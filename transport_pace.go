@@ -1,7 +1,6 @@
 package failwell
 
 import (
-	"context"
 	"hash/maphash"
 	"math"
 	"net/http"
@@ -108,10 +107,9 @@ func (t *Transport) pass(l *lane, rules *clientRules, req *http.Request, c *call
 	if l == nil {
 		return nil
 	}
-	ctx := req.Context()
 	for {
 		now := t.now()
-		most, stop := rules.patience(ctx, now)
+		most, stop := rules.patience(req, now)
 		wait, ok := l.enter(now, most)
 		if ok && wait <= 0 {
 			return nil
@@ -123,7 +121,7 @@ func (t *Transport) pass(l *lane, rules *clientRules, req *http.Request, c *call
 			return c.noRoom(wait, stop)
 		}
 		t.waiting(req, Wait{For: wait, Paced: true, Attempts: len(c.attempts)})
-		if err := t.sleep(ctx, wait); err != nil {
+		if err := t.sleep(req.Context(), wait); err != nil {
 			l.forgo()
 			return c.cancelled(err)
 		}
@@ -134,12 +132,12 @@ func (t *Transport) pass(l *lane, rules *clientRules, req *http.Request, c *call
 }
 
 // patience is the longest that a call may wait, and which bound that is.
-func (r *clientRules) patience(ctx context.Context, now time.Time) (time.Duration, Stop) {
+func (r *clientRules) patience(req *http.Request, now time.Time) (time.Duration, Stop) {
 	most, stop := time.Duration(math.MaxInt64), StopMaxWait
 	if r.maxWait > 0 {
 		most = r.maxWait
 	}
-	if deadline, ok := r.until(ctx); ok {
+	if deadline, ok := r.until(req); ok {
 		// At its deadline a call cannot be made any more.
 		if left := deadline.Sub(now) - 1; left < most {
 			most, stop = left, StopDeadline
@@ -149,8 +147,8 @@ func (r *clientRules) patience(ctx context.Context, now time.Time) (time.Duratio
 }
 
 // until is the nearer of the context's deadline and the call's own.
-func (r *clientRules) until(ctx context.Context) (time.Time, bool) {
-	deadline, ok := ctx.Deadline()
+func (r *clientRules) until(req *http.Request) (time.Time, bool) {
+	deadline, ok := req.Context().Deadline()
 	if !r.deadline.IsZero() && (!ok || r.deadline.Before(deadline)) {
 		return r.deadline, true
 	}

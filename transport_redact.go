@@ -178,7 +178,8 @@ func (s *secrets) cleanError(err error) error {
 		if error(u) == err { //nolint:errorlint // only the outermost can be replaced
 			return &url.Error{Op: u.Op, URL: address, Err: s.cleanError(u.Err)}
 		}
-		return &cleanedError{text: s.text(strings.ReplaceAll(err.Error(), u.URL, address)), cause: err}
+		inner := &url.Error{Op: u.Op, URL: address, Err: s.cleanError(u.Err)}
+		return &cleanedError{text: s.text(strings.ReplaceAll(err.Error(), u.URL, address)), cause: err, call: inner}
 	}
 	if text := err.Error(); s.text(text) != text {
 		return &cleanedError{text: s.text(text), cause: err}
@@ -189,6 +190,17 @@ func (s *secrets) cleanError(err error) error {
 type cleanedError struct {
 	text  string
 	cause error
+	// call stands for the *url.Error that the cause wraps; nil when there is none.
+	call *url.Error
+}
+
+// As keeps errors.As from finding the address that was cleaned.
+func (e *cleanedError) As(target any) bool {
+	found, ok := target.(**url.Error)
+	if ok = ok && e.call != nil; ok {
+		*found = e.call
+	}
+	return ok
 }
 
 func (e *cleanedError) Error() string { return e.text }

@@ -14,6 +14,8 @@ import (
 	"strings"
 	"time"
 
+	"golang.org/x/net/http/httpguts"
+
 	"github.com/failwell/failwell/contract"
 	"github.com/failwell/failwell/contract/condition"
 )
@@ -162,7 +164,7 @@ func (c *call) decide(watch *wire, err error) (time.Duration, Stop) {
 	now := c.transport.now()
 	wait, appointed := c.wait()
 	c.appointed = appointed
-	if deadline, ok := c.rules.until(ctx); ok && wait >= deadline.Sub(now) {
+	if deadline, ok := c.rules.until(c.req); ok && wait >= deadline.Sub(now) {
 		return 0, StopDeadline
 	}
 	if c.rules.maxWait > 0 && wait > c.rules.maxWait {
@@ -213,6 +215,24 @@ func (c *call) wait() (wait time.Duration, appointed bool) {
 		random = c.transport.Random
 	}
 	return c.rules.client.Backoff.Wait(len(c.attempts)-1, random()), false
+}
+
+// hopeless reports whether a base transport of net/http can never send the
+// request, whatever it is asked again.
+func (t *Transport) hopeless(req *http.Request) bool {
+	if _, ok := t.base().(*http.Transport); !ok {
+		return false // who knows what it can do
+	}
+	u := req.URL
+	if u == nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
+		return true
+	}
+	for name, values := range req.Header {
+		if !httpguts.ValidHeaderFieldName(name) || slices.ContainsFunc(values, func(v string) bool { return !httpguts.ValidHeaderFieldValue(v) }) {
+			return true
+		}
+	}
+	return false
 }
 
 func isCancelled(err error) bool { return errors.Is(err, context.Canceled) }
