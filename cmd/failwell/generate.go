@@ -19,8 +19,9 @@ import (
 
 // generateCmd has a command for each target. Each has a file of its own.
 type generateCmd struct {
-	Docs generateDocsCmd `cmd:"" help:"The reference of all errors: a site, or Markdown."                      name:"docs"`
-	JSON generateJSONCmd `cmd:"" help:"What clients obey, as one JSON file: for clients in further languages." name:"json"`
+	Docs   generateDocsCmd   `cmd:"" help:"The reference of all errors: a site, or Markdown."                      name:"docs"`
+	JSON   generateJSONCmd   `cmd:"" help:"What clients obey, as one JSON file: for clients in further languages." name:"json"`
+	Python generatePythonCmd `cmd:"" help:"A package for Python 3.10 and later, for threads and asyncio."`
 }
 
 // generateTo are the flags of every target.
