@@ -19,15 +19,16 @@ import (
 
 // generateCmd has a command for each target. Each has a file of its own.
 type generateCmd struct {
-	Docs   generateDocsCmd   `cmd:"" help:"The reference of all errors: a site, or Markdown."                      name:"docs"`
-	JSON   generateJSONCmd   `cmd:"" help:"What clients obey, as one JSON file: for clients in further languages." name:"json"`
-	Python generatePythonCmd `cmd:"" help:"A package for Python 3.10 and later, for threads and asyncio."`
+	Docs       generateDocsCmd       `cmd:"" help:"The reference of all errors: a site, or Markdown."                      name:"docs"`
+	JSON       generateJSONCmd       `cmd:"" help:"What clients obey, as one JSON file: for clients in further languages." name:"json"`
+	Python     generatePythonCmd     `cmd:"" help:"A package for Python 3.10 and later, for threads and asyncio."`
+	TypeScript generateTypeScriptCmd `cmd:"" help:"A package for TypeScript and JavaScript, for Node 18 and browsers." name:"typescript"`
 }
 
 // generateTo are the flags of every target.
 type generateTo struct {
-	Contract string `help:"A built-in name or a file."                                    placeholder:"NAME|FILE" required:""`
-	Out      string `help:"The folder to write to; it is made."                           placeholder:"DIR"       required:""`
+	Contract string `help:"A built-in name or a file."                                    placeholder:"NAME|FILE" required:"true"`
+	Out      string `help:"The folder to write to; it is made."                           placeholder:"DIR"       required:"true"`
 	Force    bool   `help:"Replace files that somebody else wrote or changed."`
 	Check    bool   `help:"Write nothing; fail when a file is missing or not up to date."`
 	JSON     bool   `help:"Print JSON."`

@@ -1,0 +1,115 @@
+// When a call is repeated, and after how long.
+const words = {
+    cancelled: "cancelled by the caller",
+    deadline: "the caller's deadline is too near",
+    partial: "part of the call was done",
+    advice: "repeating cannot help",
+    unsafe: "not repeated, since it may have had an effect and carries no idempotency key",
+    body: "not repeated, since its body is a stream that cannot be sent again",
+    attempts: "all attempts were made",
+    max_wait: "the wait is longer than the client waits",
+    budget: "the retry budget is used up",
+};
+export function inWords(stop) {
+    return words[stop];
+}
+/** first * factor^n, capped, with jitter; random is drawn from [0, 1). */
+export function backoff(rules, n, random) {
+    let wait = rules.first_ms;
+    for (let i = 0; i < n && wait < 1e12; i++) {
+        wait *= Math.max(rules.factor, 1);
+        if (rules.cap_ms > 0)
+            wait = Math.min(wait, rules.cap_ms);
+    }
+    if (rules.high > 0)
+        wait *= rules.low + random * (rules.high - rules.low);
+    return wait + random * rules.add_ms;
+}
+const calm = 60_000;
+/**
+ * A token bucket. The reserve is an advance: calls pay it back before they earn,
+ * so that of n calls at most max(reserve, ratio * n) are repetitions.
+ */
+export class Purse {
+    #ratio;
+    #reserve;
+    #tokens;
+    #debt;
+    #asked;
+    constructor(budget = {}) {
+        this.#ratio = Math.max(budget.ratio || 0.1, 0);
+        this.#reserve = Math.max(budget.reserve || 10, 0);
+        this.#tokens = this.#reserve;
+        this.#debt = this.#reserve;
+    }
+    /** Called once for each call. */
+    earn() {
+        if (this.#debt > 0)
+            this.#debt -= this.#ratio;
+        else
+            this.#tokens = Math.min(this.#tokens + this.#ratio, 10 * this.#reserve);
+    }
+    /** Takes a token for a repetition, if there is one. */
+    spend(now) {
+        const quiet = this.#asked !== undefined && now - this.#asked >= calm;
+        if (quiet && this.#tokens < this.#reserve) {
+            const advance = this.#reserve - this.#tokens;
+            this.#debt = Math.min(this.#debt + advance, this.#reserve);
+            this.#tokens = this.#reserve;
+        }
+        this.#asked = now;
+        if (this.#tokens < 1 - 1e-9)
+            return false;
+        this.#tokens--;
+        return true;
+    }
+}
+/** The contract's operation for a request: the most literal pattern wins. */
+export function operationOf(contract, method, pathname) {
+    const find = (path) => {
+        let best;
+        for (const o of contract.operations) {
+            const head = o.method === "GET" && method === "HEAD";
+            if (o.method !== method && !head)
+                continue;
+            if (fits(o.path, path) && (!best || rank(o.path) > rank(best.path)))
+                best = o;
+        }
+        return best;
+    };
+    const found = find(pathname);
+    if (found || contract.base_path === "")
+        return found;
+    return pathname.startsWith(contract.base_path)
+        ? find(pathname.slice(contract.base_path.length))
+        : undefined;
+}
+function fits(pattern, path) {
+    const want = pattern.split("/");
+    const have = path.split("/");
+    for (const [i, segment] of want.entries()) {
+        const last = i === want.length - 1;
+        if (last && (segment === "" || segment.endsWith("...}")))
+            return have.length > i;
+        const got = have[i];
+        if (got === undefined)
+            return false;
+        if (segment === "{$}"
+            ? got !== ""
+            : isWild(segment)
+                ? got === ""
+                : segment !== got)
+            return false;
+    }
+    return want.length === have.length;
+}
+function isWild(segment) {
+    return segment.startsWith("{") && segment !== "{$}";
+}
+/** Literals before wildcards, segment by segment. */
+function rank(pattern) {
+    return pattern
+        .split("/")
+        .map((s) => (s.endsWith("...}") || s === "" ? "0" : isWild(s) ? "1" : "2"))
+        .join("");
+}
