@@ -104,11 +104,10 @@ func tsClass(name, base string, fields, tests []string) string {
 		test = strings.TrimSuffix(strings.TrimPrefix(test, "("), ")")
 	}
 	if utf8.RuneCountInString(indent+"return "+test+";") > tsWidth {
-		sep := " ||\n"
-		if len(tests) == 1 {
-			tests, sep = strings.Split(test, " && "), " &&\n"
+		if utf8.RuneCountInString(indent+"  "+test) > tsWidth {
+			test = strings.Join(tests, " ||\n      ")
 		}
-		test = "(\n      " + strings.Join(tests, sep+"      ") + "\n    )"
+		test = "(\n      " + test + "\n    )"
 	}
 	b.WriteString("\n  static override covers(error: CallError): boolean {\n" + indent + "return " + test + ";\n  }\n}\n")
 	return b.String()

@@ -1,0 +1,110 @@
+package gen_test
+
+import (
+	"context"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"testing"
+
+	"github.com/failwell/failwell/conform/vectors"
+	"github.com/failwell/failwell/contract/builtin"
+	"github.com/failwell/failwell/gen"
+)
+
+// tool is a program of the npm packages that make test installs.
+func tool(t *testing.T, name string) string {
+	t.Helper()
+	path, err := filepath.Abs("../.tools/node/node_modules/.bin/" + name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(path); err != nil {
+		t.Fatalf("%v; scripts/ensure.sh e2e installs it", err)
+	}
+	return path
+}
+
+func run(t *testing.T, dir, program string, args ...string) string {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), program, args...)
+	cmd.Dir = dir
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		t.Fatalf("%s %v: %v\n%s", filepath.Base(program), args, err, out)
+	}
+	return string(out)
+}
+
+func writeFiles(t *testing.T, dir string, files []gen.File) {
+	t.Helper()
+	for _, f := range files {
+		name := filepath.Join(dir, filepath.FromSlash(f.Name))
+		if err := os.MkdirAll(filepath.Dir(name), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(name, f.Data, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// typeScriptPackages generates and compiles a package for each contract.
+func typeScriptPackages(t *testing.T, contracts []string) (dir string) {
+	t.Helper()
+	dir = t.TempDir()
+	for _, name := range contracts {
+		c, err := vectors.Contract(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		files, err := gen.TypeScript(c, gen.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		writeFiles(t, filepath.Join(dir, name), files)
+		run(t, filepath.Join(dir, name), tool(t, "tsc"))
+	}
+	return dir
+}
+
+// TestTypeScript generates packages, holds them to the formatter and the strict
+// compiler, and plays all vectors with them.
+func TestTypeScript(t *testing.T) {
+	t.Parallel()
+	cases, err := vectors.Load()
+	if err != nil {
+		t.Fatal(err)
+	}
+	contracts := builtin.Names()
+	for i := range cases {
+		if !slices.Contains(contracts, cases[i].Contract) {
+			contracts = append(contracts, cases[i].Contract)
+		}
+	}
+	dir := typeScriptPackages(t, contracts)
+	run(t, dir, tool(t, "prettier"), "--check", "--log-level=warn", "**/*.{ts,json,md}", "!**/dist/**")
+
+	script, err := filepath.Abs("testdata/typescript_vectors.mjs")
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.CommandContext(t.Context(), "node", script, dir)
+	cmd.Stderr = os.Stderr
+	client, err := vectors.StartProcess(cmd)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range cases {
+		c := &cases[i]
+		t.Run(c.Name, func(t *testing.T) {
+			if err := vectors.Play(context.Background(), client, c); err != nil {
+				t.Errorf("%s:%d: %v", c.Pos.File, c.Pos.Line, err)
+			}
+		})
+	}
+	if err := client.Close(); err != nil {
+		t.Error(err)
+	}
+}
