@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"io/fs"
 	"path"
-	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/failwell/failwell/contract"
@@ -38,7 +36,7 @@ func NamesInTypeScript(c *contract.Contract, opts Options) TypeScriptNames {
 	if n.Package == "" {
 		n.Package = strings.Join(append(words(c.API), "client"), "-") // many an API's own client has the bare name
 	}
-	for _, x := range classesInTypeScript(c) {
+	for _, x := range classesFor(c, "typescript", "javascript") {
 		if x.Base == "" && len(x.Statuses) > 0 {
 			n.Root = x.Name
 			break
@@ -46,39 +44,13 @@ func NamesInTypeScript(c *contract.Contract, opts Options) TypeScriptNames {
 	}
 	taken := map[string]bool{n.Root: true, "CallError": true}
 	for _, code := range c.Codes {
-		n.Codes[code.Name] = freeName(Pascal(code.Name), taken)
+		n.Codes[code.Name] = free(Pascal(code.Name), taken)
 	}
 	taken = map[string]bool{n.Root: true, "CallError": true}
 	for _, e := range condition.All() {
-		n.Conditions[e.Condition] = freeName(Pascal(string(e.Condition)), taken)
+		n.Conditions[e.Condition] = free(Pascal(string(e.Condition)), taken)
 	}
 	return n
-}
-
-// freeName is a name that nobody has yet.
-func freeName(name string, taken map[string]bool) string {
-	out := name
-	for i := 2; taken[out]; i++ {
-		out = name + strconv.Itoa(i)
-	}
-	taken[out] = true
-	return out
-}
-
-// classesInTypeScript are the documented classes for the language or its
-// neighbour; where there are none, those of other languages are better than
-// names of our own.
-func classesInTypeScript(c *contract.Contract) []contract.Class {
-	var own []contract.Class
-	for _, x := range c.Client.Classes {
-		if len(x.Languages) == 0 || slices.Contains(x.Languages, "typescript") || slices.Contains(x.Languages, "javascript") {
-			own = append(own, x)
-		}
-	}
-	if own == nil {
-		return c.Client.Classes
-	}
-	return own
 }
 
 // TypeScript is a client as an npm package without dependencies, for Node 18 and
@@ -194,7 +166,7 @@ import { errorOf } from "./choose.js";
 
 func typeScriptIndex(c *contract.Contract, n TypeScriptNames) []byte {
 	classes := []string{n.Root}
-	for _, x := range classesInTypeScript(c) {
+	for _, x := range classesFor(c, "typescript", "javascript") {
 		if x.Name != n.Root {
 			classes = append(classes, x.Name)
 		}

@@ -28,7 +28,7 @@ import { CallError } from "./core/error.js";
 }
 `)
 	made := map[string]bool{n.Root: true}
-	for _, x := range classesInTypeScript(c) {
+	for _, x := range classesFor(c, "typescript", "javascript") {
 		if made[x.Name] {
 			continue
 		}
@@ -37,34 +37,9 @@ import { CallError } from "./core/error.js";
 			base = x.Base
 		}
 		made[x.Name] = true
-		b.WriteString("\n" + tsDoc("", classMeaning(&x)) + tsClass(x.Name, base, nil, classTest(&x)))
+		b.WriteString("\n" + tsDoc("", classDoc(&x)) + tsClass(x.Name, base, nil, classTest(&x)))
 	}
 	return []byte(b.String())
-}
-
-// classMeaning says when a documented class is thrown.
-func classMeaning(x *contract.Class) string {
-	var when []string
-	for _, r := range x.Statuses {
-		switch {
-		case r.From == r.To:
-			when = append(when, strconv.Itoa(r.From))
-		case r.From%100 == 0 && r.To == r.From+99:
-			when = append(when, strconv.Itoa(r.From/100)+"xx")
-		default:
-			when = append(when, fmt.Sprintf("%d to %d", r.From, r.To))
-		}
-	}
-	if when != nil {
-		return "The API answered with status " + strings.Join(when, " or ") + "."
-	}
-	for _, of := range x.Conditions {
-		when = append(when, string(of))
-	}
-	if when != nil {
-		return "What happened is " + strings.Join(when, " or ") + "."
-	}
-	return "The call ran out of time on this side."
 }
 
 // classTest is when a documented class stands for an error. One that has neither
@@ -148,29 +123,11 @@ func codeParagraphs(code *contract.Code, x *contract.Explanation) []string {
 	if x.Remedy != "" {
 		paragraphs = append(paragraphs, "Remedy: "+x.Remedy)
 	}
-	paragraphs = append(paragraphs, "Again: "+againInWords(x.Retry))
+	paragraphs = append(paragraphs, "Again: "+adviceInWords(x.Retry))
 	if code.Deprecated != "" {
 		paragraphs = append(paragraphs, "@deprecated "+code.Deprecated)
 	}
 	return paragraphs
-}
-
-// againInWords is retry advice as a sentence.
-func againInWords(r condition.Retry) string {
-	switch r {
-	case condition.AfterWait:
-		return "once the wait that the server asks for is over."
-	case condition.Backoff:
-		return "after a growing wait."
-	case condition.SameKey:
-		return "a write only under the same idempotency key."
-	case condition.NewKey:
-		return "only under a fresh idempotency key."
-	case condition.AfterAction:
-		return "once somebody has acted."
-	default:
-		return "never; the same call cannot succeed."
-	}
 }
 
 // typeScriptConditions is the namespace with a class for each condition.
