@@ -6,10 +6,11 @@ ROUNDS   ?= 5
 SECONDS  ?= 4
 STORE    ?= all
 KILLS    ?= 1000
+EXAMPLES ?= 200
 export GO
 
 .DEFAULT_GOAL := help
-.PHONY: help build test crash lint fuzz cover bench bench-deps bench-proxy bench-writes bench-records bench-limits clean
+.PHONY: help build test crash schemathesis lint fuzz cover bench bench-deps bench-proxy bench-writes bench-records bench-limits clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -26,6 +27,10 @@ test: ## install what the tests need, then run all of them
 crash: ## kill gateways, stores and the service KILLS times on STORE (pebble, redis, postgres, all; SEED, MUTATIONS=1)
 	@scripts/ensure.sh go redis postgres
 	$(GO) run ./internal/crash -store $(STORE) -kills $(if $(MUTATIONS),30 -mutations,$(KILLS)) $(if $(SEED),-seed $(SEED))
+
+schemathesis: ## calls made up from each stand-in's OpenAPI document, EXAMPLES (200) for each operation
+	@scripts/ensure.sh go e2e
+	$(GO) test ./sandbox -run TestSchemathesis -count=1 -v -timeout 30m -args -examples $(EXAMPLES)
 
 lint: ## formatting, golangci-lint, the tree's own rules, known vulnerabilities
 	@scripts/ensure.sh go lint

@@ -1,11 +1,13 @@
 package sandbox
 
 import (
+	"bufio"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"hash"
 	"io"
+	"net"
 	"net/http"
 	"slices"
 	"strings"
@@ -103,7 +105,7 @@ func (j *journal) list(after int64) []Entry {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	at, _ := slices.BinarySearchFunc(j.entries, after+1, func(e Entry, n int64) int { return int(e.Number - n) })
-	return slices.Clone(j.entries[at:])
+	return append([]Entry{}, j.entries[at:]...) // never null in JSON
 }
 
 func (j *journal) clear() {
@@ -173,14 +175,13 @@ func (j *journal) wrap(s *Sandbox, next http.Handler) http.Handler {
 		e.Fault = decision.Told()
 		r = r.WithContext(context.WithValue(r.Context(), entryKey{}, e)) //nolint:contextcheck // Decide passes the request on with its context
 		seen := &seenWriter{ResponseWriter: w}
-		defer func() {
-			thrown := recover()
+		write := func(broken bool) {
 			e.Took = float64(time.Since(began).Microseconds()) / 1000
 			e.BodyBytes = body.n
 			if body.n > 0 {
 				e.Body = hex.EncodeToString(body.sum.Sum(nil)[:8])
 			}
-			if seen.status != 0 || thrown != nil {
+			if seen.status != 0 || broken {
 				e.Status = seen.status
 			}
 			e.RequestID = w.Header().Get(s.contract.Headers.RequestID.Name)
@@ -188,6 +189,13 @@ func (j *journal) wrap(s *Sandbox, next http.Handler) http.Handler {
 				e.Replayed = w.Header().Get(replayed) != ""
 			}
 			j.add(*e)
+		}
+		seen.torn = func() { write(true) }
+		defer func() {
+			thrown := recover()
+			if seen.torn != nil {
+				write(thrown != nil)
+			}
 			if thrown != nil {
 				panic(thrown)
 			}
@@ -250,6 +258,19 @@ type seenWriter struct {
 	http.ResponseWriter
 
 	status int
+	// torn is called once, when the connection is taken away to be broken off:
+	// before the caller can notice and ask what the journal says of it.
+	torn func()
+}
+
+// Hijack implements http.Hijacker.
+func (w *seenWriter) Hijack() (net.Conn, *bufio.ReadWriter, error) {
+	conn, buffered, err := http.NewResponseController(w.ResponseWriter).Hijack()
+	if err == nil && w.torn != nil {
+		w.torn()
+		w.torn = nil
+	}
+	return conn, buffered, err //nolint:wrapcheck // a writer hands through what it gets
 }
 
 func (w *seenWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }

@@ -20,7 +20,7 @@ type life struct {
 	keys    map[string]string
 	handler http.Handler
 	outside http.Handler
-	bodies  map[string]map[string]any // JSON Schemas by operation and media type
+	more    map[string]stand.Description // what the contract does not say, by operation
 	end     func()
 }
 
@@ -49,7 +49,7 @@ func (s *Sandbox) begin(ctx context.Context) (*life, error) {
 	if err != nil {
 		return nil, err
 	}
-	l := &life{world: w}
+	l := &life{world: w, more: api.Describe()}
 	if l.keys, err = w.SeedKeys(ctx, func(ctx context.Context, keys map[string]string) error {
 		if own, ok := api.(stand.KeySeeder); ok {
 			more, err := own.SeedKeys(ctx)
@@ -67,9 +67,6 @@ func (s *Sandbox) begin(ctx context.Context) (*life, error) {
 	}
 	if l.handler, err = s.routes(w, api.Handlers()); err != nil {
 		return nil, err
-	}
-	if d, ok := api.(stand.Describer); ok {
-		l.bodies = d.Bodies()
 	}
 	l.outside = http.NotFoundHandler()
 	if o, ok := api.(stand.Outsider); ok {

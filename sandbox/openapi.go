@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/failwell/failwell/contract"
+	"github.com/failwell/failwell/sandbox/stand"
 )
 
 // openAPIPath is where the stand-in describes itself.
@@ -20,8 +21,9 @@ const openAPIPath = "/openapi.json"
 type object = map[string]any
 
 // OpenAPI is an OpenAPI 3.1 document of the stand-in: its operations with their
-// schemas, and every way in which they fail. Of successes it says only that
-// they are: the contract does not know their form.
+// schemas, and every way in which they fail. Of successes it says which status
+// they have, and which calls take what they hold: the contract does not know
+// their form.
 func (s *Sandbox) OpenAPI(origin string) ([]byte, error) {
 	failures, err := s.failures()
 	if err != nil {
@@ -72,6 +74,7 @@ func (s *Sandbox) security() (schemes object, one []object) {
 }
 
 func (s *Sandbox) operation(o *contract.Operation, failures []failure) object {
+	more := s.live.Load().more[o.ID]
 	out := object{"operationId": o.ID, "summary": o.Summary}
 	if o.Public {
 		out["security"] = []object{}
@@ -79,8 +82,8 @@ func (s *Sandbox) operation(o *contract.Operation, failures []failure) object {
 	parameters := make([]object, 0, len(o.Parameters))
 	for _, p := range o.Parameters {
 		x := object{"in": p.In, "name": p.Name, "required": p.Required || p.In == "path"}
-		if p.Schema != nil {
-			x["schema"] = p.Schema
+		if schema := both(p.Schema, more.Parameters[p.Name]); schema != nil {
+			x["schema"] = schema
 		}
 		parameters = append(parameters, x)
 	}
@@ -94,11 +97,12 @@ func (s *Sandbox) operation(o *contract.Operation, failures []failure) object {
 			mediaTypes = []string{"application/json"}
 		}
 		for _, mediaType := range mediaTypes {
-			content[mediaType] = s.body(o, mediaType)
+			content[mediaType] = body(o, mediaType, &more)
 		}
-		out["requestBody"] = object{"required": o.BodyRequired, "content": content}
+		_, form := more.Bodies["multipart/form-data"]
+		out["requestBody"] = object{"required": o.BodyRequired || form && len(content) == 1, "content": content}
 	}
-	responses := object{"2XX": object{"description": "It is done."}}
+	responses := s.successes(o, &more)
 	for status, all := range byStatus(failures, o.ID) {
 		responses[status] = all
 	}
@@ -106,20 +110,53 @@ func (s *Sandbox) operation(o *contract.Operation, failures []failure) object {
 	return out
 }
 
-// body is what the contract's schema says, and what the stand-in does.
-func (s *Sandbox) body(o *contract.Operation, mediaType string) object {
-	own, described := s.live.Load().bodies[o.ID][mediaType]
+// successes are the answers of an operation that is done, and what their members
+// are good for. Of their form the contract says nothing.
+func (s *Sandbox) successes(o *contract.Operation, more *stand.Description) object {
+	done := more.Done
+	if len(done) == 0 {
+		done = []int{http.StatusOK}
+		if o.Method == http.MethodDelete {
+			done = []int{http.StatusNoContent}
+		}
+	}
 	out := object{}
+	for _, status := range done {
+		answer := object{"description": http.StatusText(status)}
+		links := object{}
+		for _, l := range more.Links {
+			links[l.Operation] = object{"operationId": l.Operation, "parameters": object{l.Parameter: "$response.body#" + l.Member}}
+		}
+		if len(links) > 0 {
+			answer["links"] = links
+		}
+		out[strconv.Itoa(status)] = answer
+	}
+	return out
+}
+
+// both is a schema of what fits two others; nil stands for one that is not there.
+func both(a, b any) any {
 	switch {
-	case mediaType == "multipart/form-data" && described:
+	case a == nil:
+		return b
+	case b == nil:
+		return a
+	}
+	return object{"allOf": []any{a, b}}
+}
+
+// body is what the contract's schema says, and what the stand-in does.
+func body(o *contract.Operation, mediaType string, more *stand.Description) object {
+	own := more.Bodies[mediaType]
+	out := object{"schema": both(o.Body, own)}
+	if mediaType == "multipart/form-data" { // the contract's schema is of JSON
 		out["schema"] = own
-	case mediaType == "multipart/form-data":
-		out["schema"] = object{"type": "object"}
-	case described:
-		out["schema"] = object{"allOf": []any{o.Body, own}}
-	case o.Body != nil:
-		out["schema"] = o.Body
-	default:
+		if more.Parts != nil {
+			out["encoding"] = more.Parts
+		}
+	}
+	if out["schema"] == nil {
 		out["schema"] = true
 	}
 	if o.Sample != nil && mediaType == "application/json" {
@@ -149,7 +186,10 @@ func (s *Sandbox) failures() (out []failure, err error) {
 		for _, status := range statuses {
 			full := s.contract.SampleFailure(code)
 			full.Status, full.Condition = status, code.Condition(status)
-			f := failure{code: code, status: status, schema: json.RawMessage(s.contract.ErrorSchema(code.Envelope, code))}
+			f := failure{code: code, status: status}
+			if f.schema, err = withoutTuples(s.contract.ErrorSchema(code.Envelope, code)); err != nil {
+				return nil, fmt.Errorf("openapi: %s: %w", code.Name, err)
+			}
 			if f.mediaType, err = s.render(&full, &f.example); err != nil {
 				return nil, fmt.Errorf("openapi: %s: %w", code.Name, err)
 			}
@@ -157,6 +197,38 @@ func (s *Sandbox) failures() (out []failure, err error) {
 		}
 	}
 	return out, nil
+}
+
+// withoutTuples is a schema whose lists allow at any place what it asks for at
+// one: programs that read OpenAPI, schemathesis among them, fail over prefixItems
+// in answers.
+func withoutTuples(schema []byte) (json.RawMessage, error) {
+	var value any
+	if err := json.Unmarshal(schema, &value); err != nil {
+		return nil, err //nolint:wrapcheck // failures says of which code
+	}
+	var widen func(value any)
+	widen = func(value any) {
+		switch v := value.(type) {
+		case []any:
+			for _, member := range v {
+				widen(member)
+			}
+		case object:
+			for _, member := range v {
+				widen(member)
+			}
+			if places, ok := v["prefixItems"].([]any); ok {
+				if rest, ok := v["items"]; ok {
+					places = append(places, rest)
+				}
+				delete(v, "prefixItems")
+				v["items"] = object{"anyOf": places}
+			}
+		}
+	}
+	widen(value)
+	return json.Marshal(value) //nolint:wrapcheck // as above
 }
 
 func (s *Sandbox) render(f *contract.Failure, into any) (mediaType string, err error) {

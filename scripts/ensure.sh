@@ -126,6 +126,7 @@ make_e2e() {
   version=$(node --version)
   at_least "${version#v}" "$node_floor" || die "Node.js $node_floor or later is needed, node is $version"
   venv
+  schemathesis
   node_clients
 }
 
@@ -156,6 +157,18 @@ venv() {
   again "$tools/venv/bin/python" -m pip --quiet --disable-pip-version-check --no-input install --no-deps --target "$tools/venv/older" -r "$older" ||
     die "pip could not install $older; is a Python package index within reach?"
   cat "$wanted" "$older" >"$stamp"
+}
+
+# schemathesis has an environment of its own, .tools/schemathesis.
+schemathesis() {
+  local wanted=scripts/requirements-schemathesis.txt at=$tools/schemathesis
+  cmp -s "$wanted" "$at/requirements.txt" && "$at/bin/python" -c 'import schemathesis' 2>/dev/null && return
+  say 'ensure: making .tools/schemathesis'
+  rm -rf "$at"
+  python3 -m venv "$at"
+  again "$at/bin/python" -m pip --quiet --disable-pip-version-check --no-input install -r "$wanted" ||
+    die "pip could not install $wanted; is a Python package index within reach?"
+  cp "$wanted" "$at/requirements.txt"
 }
 
 # go_tool NAME MODULE@VERSION: built from source into .tools/bin, pinned.

@@ -75,11 +75,17 @@ func kindOf(data []byte, name, declared string) (kind, mediaType string, err err
 		return "", mediaType, failwell.FromCondition(condition.MediaUnsupported, nil).With("media_type", mediaType)
 	case claimed:
 		return "", mediaType, unprocessed("the file is not a PNG, JPEG or GIF image", nil)
-	case mediaType == "application/pdf", mediaType == "text/plain" && utf8.Valid(data):
+	case mediaType == "application/pdf", mediaType == "text/plain" && isText(data):
 		return isDocument, mediaType, nil
 	}
 	return "", mediaType, failwell.FromCondition(condition.MediaUnsupported, nil).With("media_type", mediaType)
 }
+
+// binary are the characters that http.DetectContentType finds in no text. It
+// looks at the beginning only.
+const binary = "\x00\x01\x02\x03\x04\x05\x06\x07\x08\x0b\x0e\x0f\x10\x11\x12\x13\x14\x15\x16\x17\x18\x19\x1a\x1c\x1d\x1e\x1f"
+
+func isText(data []byte) bool { return utf8.Valid(data) && !bytes.ContainsAny(data, binary) }
 
 func unprocessed(reason string, cause error) error {
 	return failwell.FromCondition(condition.ProcessingFailed, cause).With("reason", reason)

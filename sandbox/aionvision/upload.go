@@ -9,7 +9,6 @@ import (
 	"mime/multipart"
 	"net/http"
 	"slices"
-	"strconv"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -168,6 +167,9 @@ func (h *api) readForm(r *http.Request, most int64) (*form, error) {
 		if err != nil {
 			return nil, torn(err)
 		}
+		if !stand.IsFieldName(part.FormName()) {
+			return nil, invalid("body", "has a part that is not named as a field")
+		}
 		if part.FormName() == formField {
 			err = in.take(part, most)
 		} else {
@@ -237,9 +239,9 @@ func (in *form) set(part *multipart.Part) error {
 			return invalid(name, "must be up to 40 tags of up to 50 characters each, divided by commas")
 		}
 	case "auto_describe":
-		in.describe, err = strconv.ParseBool(value)
+		in.describe, err = truth(name, value)
 	case "skip_duplicates":
-		in.skipDuplicates, err = strconv.ParseBool(value)
+		in.skipDuplicates, err = truth(name, value)
 	case "storage_target":
 		switch value {
 		case "default":
@@ -249,10 +251,14 @@ func (in *form) set(part *multipart.Part) error {
 			return invalid(name, "must be default or custom")
 		}
 	}
-	if err != nil {
-		return invalid(name, "must be true or false")
+	return err
+}
+
+func truth(name, value string) (bool, error) {
+	if value != "true" && value != "false" {
+		return false, invalid(name, "must be true or false")
 	}
-	return nil
+	return value == "true", nil
 }
 
 // torn tells a form that is broken from a body that is too long or too late,

@@ -161,6 +161,9 @@ func (h *api) take(d *document, part *multipart.Part, name string, text []byte) 
 	if name == "file" {
 		return h.takeFile(d, part, text)
 	}
+	if !stand.IsFieldName(name) {
+		return refuse("body", "has a part that is not named as a field")
+	}
 	if len(text) > maxPart || !utf8.Valid(text) {
 		return refuse(name, fmt.Sprintf("must be text of at most %d bytes", maxPart))
 	}

@@ -214,8 +214,8 @@ func TestWrongTypes(t *testing.T) {
 			t.Errorf("%q: %d %s", body, r.status, r.body)
 		}
 	}
-	if r := s.call("plan_enterprise", "POST", "/v1/memories", `{"content":"`+strings.Repeat("a", 2<<20)+`"}`); r.status != 413 || r.failure.Code.Name != "document_too_large" {
-		t.Errorf("2 MB: %d %s", r.status, r.body)
+	if r := s.call("plan_enterprise", "POST", "/v1/memories", `{"content":"`+strings.Repeat("a", 9<<20)+`"}`); r.status != 413 || r.failure.Code.Name != "document_too_large" {
+		t.Errorf("9 MB: %d %s", r.status, r.body)
 	}
 	// Six bytes each as they are kept: the record is what grows too large.
 	if r := s.call("plan_enterprise", "POST", "/v1/memories", `{"content":"a","metadata":{"a":"`+strings.Repeat("<", 800<<10)+`"}}`); r.status != 413 {

@@ -2,7 +2,6 @@ package hebbrix
 
 import (
 	"cmp"
-	"encoding/base64"
 	"encoding/json"
 	"math"
 	"net/url"
@@ -22,16 +21,18 @@ func (p place) compare(q place) int {
 	return cmp.Or(q.at.Compare(p.at), cmp.Compare(p.id, q.id))
 }
 
-// cursor names a place without saying how.
+// cursor names a place, as the instant in microseconds and the id.
 func (p place) cursor() string {
-	return base64.RawURLEncoding.EncodeToString([]byte(strconv.FormatInt(p.at.UnixMicro(), 10) + "/" + p.id))
+	return strconv.FormatInt(p.at.UnixMicro(), 10) + "." + p.id
 }
 
+// cursorForm is a regular expression of cursors; none is an empty one.
+const cursorForm = `^([0-9]{1,16}\.[A-Za-z0-9_]{0,64})?$`
+
 func readCursor(text string) (p place, ok bool) {
-	raw, err := base64.RawURLEncoding.DecodeString(text)
-	at, id, found := strings.Cut(string(raw), "/")
-	micros, wrong := strconv.ParseInt(at, 10, 64)
-	return place{time.UnixMicro(micros).UTC(), id}, err == nil && wrong == nil && found
+	at, id, found := strings.Cut(text, ".")
+	micros, err := strconv.ParseInt(at, 10, 64)
+	return place{time.UnixMicro(micros).UTC(), id}, err == nil && found
 }
 
 // page is what the API makes of a list.

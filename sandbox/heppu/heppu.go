@@ -42,15 +42,6 @@ func (h *api) Handlers() map[string]stand.Handler {
 	}
 }
 
-// Bodies says what is a matter of meaning, and so of another code than the
-// contract's schemas.
-func (*api) Bodies() map[string]map[string]any {
-	filled := map[string]any{"pattern": `\S`}
-	agent := map[string]any{"application/json": map[string]any{"properties": map[string]any{"name": filled, "systemPrompt": filled}}}
-	key := map[string]any{"application/json": map[string]any{"properties": map[string]any{"name": stand.Printable()}}}
-	return map[string]map[string]any{"agents.create": agent, "agents.update": agent, "keys.create": key}
-}
-
 func (*api) Seed(context.Context) error { return nil }
 
 func (*api) Tasks() map[string]func(context.Context, string) error { return nil }

@@ -51,12 +51,14 @@ func (h *api) Handlers() map[string]stand.Handler {
 	}
 }
 
-// Bodies describes the form with files.
-func (*api) Bodies() map[string]map[string]any {
+// Describe says of what the form with files is made.
+func (*api) Describe() map[string]stand.Description {
 	files := map[string]any{"type": "array", "minItems": 1, "maxItems": maxSources, "items": map[string]any{"type": "string", "format": "binary"}}
-	return map[string]map[string]any{"jobs.start": {"multipart/form-data": map[string]any{
-		"type": "object", "required": []string{"file"}, "additionalProperties": false, "properties": map[string]any{"file": files},
-	}}}
+	form := map[string]any{"type": "object", "required": []string{"file"}, "additionalProperties": false, "properties": map[string]any{"file": files}}
+	return map[string]stand.Description{"jobs.start": {
+		Bodies: map[string]any{"multipart/form-data": form},
+		Links:  stand.To("/job_id", "id", "jobs.get", "jobs.predictions", "jobs.artifacts"),
+	}}
 }
 
 func (*api) Seed(context.Context) error { return nil }

@@ -15,27 +15,29 @@ var inputs = map[string][]string{
 	"dub":        {"mediaUrl", "sourceLanguage", "targetLanguage", "outputFormat"},
 }
 
-// Bodies says which addresses, languages and dates are taken for sure.
-func (*api) Bodies() map[string]map[string]any {
+// Describe says which addresses, languages and dates are taken for sure.
+func (*api) Describe() map[string]stand.Description {
 	address := func(files []string) map[string]any {
 		ends := strings.ReplaceAll(strings.Join(files, "|"), ".", `\.`)
 		return map[string]any{"pattern": `^https?://[a-z][a-z0-9]{0,20}\.(com|org|example)/[A-Za-z0-9/_-]{0,40}(` + ends + `)$`}
 	}
 	language := map[string]any{"enum": languages}
 	all := map[string]any{"mediaUrl": address(mediaFiles), "srtUrl": address(subtitleFiles), "sourceLanguage": language, "targetLanguage": language}
-	start := func(product string) map[string]any {
+	start := func(product string) stand.Description {
 		members := map[string]any{}
 		for name, schema := range all {
 			if slices.Contains(inputs[product], name) {
 				members[name] = schema
 			}
 		}
-		return map[string]any{"application/json": map[string]any{"properties": members}}
+		return stand.Description{Bodies: stand.JSON(members), Done: []int{202}, Links: stand.To("/jobId", "jobId", "jobs.get")}
 	}
-	key := map[string]any{"application/json": map[string]any{"properties": map[string]any{
+	key := stand.JSON(map[string]any{
 		"name": stand.Printable(), "expiresAt": map[string]any{"pattern": "^(20[3-9]|2[1-9]|[3-9])"}, // in the future
-	}}}
-	return map[string]map[string]any{
-		"translate": start("translate"), "transcribe": start("transcribe"), "voiceover": start("voiceover"), "dub": start("dub"), "keys.create": key,
+	})
+	return map[string]stand.Description{
+		"translate": start("translate"), "transcribe": start("transcribe"), "voiceover": start("voiceover"), "dub": start("dub"),
+		"clients.create": {Done: []int{201}, Links: stand.To("/clientId", "clientId", "clients.get", "clients.update", "keys.create")},
+		"keys.create":    {Bodies: key, Done: []int{201}, Links: stand.To("/keyId", "keyId", "keys.revoke")},
 	}
 }

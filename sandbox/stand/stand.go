@@ -46,6 +46,9 @@ type API interface {
 	Seed(ctx context.Context) error
 	// Tasks are the kinds of work that fall due; see Due.
 	Tasks() map[string]func(ctx context.Context, id string) error
+	// Describe says of operations, by their id, what the contract does not; one
+	// that is not there has nothing of the kind.
+	Describe() map[string]Description
 }
 
 // KeySeeder is an API that has keys of its own: for accounts whose state is no
@@ -53,19 +56,6 @@ type API interface {
 type KeySeeder interface {
 	// SeedKeys makes them, by name. It is called once per store, before Seed.
 	SeedKeys(ctx context.Context) (map[string]string, error)
-}
-
-// Describer is an API that asks more of bodies than its contract's schemas can
-// say, and knows what forms hold, which those do not say at all.
-type Describer interface {
-	// Bodies are JSON Schemas by the id of the operation, and the media type. What
-	// they accept is accepted; they may leave out what is accepted besides.
-	Bodies() map[string]map[string]any
-}
-
-// Printable is a JSON Schema of what may stand in names of keys.
-func Printable() map[string]any {
-	return map[string]any{"pattern": `^[ \p{L}\p{M}\p{N}\p{P}\p{S}]*$`}
 }
 
 // Outsider is an API that hands out addresses which are not in its contract,
