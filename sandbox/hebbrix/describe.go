@@ -10,8 +10,7 @@ func (*api) Describe() map[string]stand.Description {
 	pages := map[string]any{"cursor": map[string]any{"pattern": cursorForm}}
 	importance := map[string]any{"minimum": 0, "maximum": 1}
 	collection := stand.JSON(map[string]any{"name": stand.Filled()})
-	memory := stand.JSON(map[string]any{"content": stand.Filled(), "importance": importance})
-	memory["application/json"].(map[string]any)["required"] = []string{"content"} //nolint:forcetypeassert // made a line above
+	memory := stand.JSON(map[string]any{"content": stand.Filled(), "importance": importance}, "content")
 	file := map[string]any{"type": "string", "format": "binary", "minLength": 1}
 	named := map[string]any{"file": map[string]any{
 		"contentType": "text/plain",

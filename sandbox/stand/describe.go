@@ -37,9 +37,13 @@ func To(member, parameter string, operations ...string) []Link {
 	return links
 }
 
-// JSON is a body of JSON whose members are as the schemas say.
-func JSON(members map[string]any) map[string]any {
-	return map[string]any{"application/json": map[string]any{"properties": members}}
+// JSON is a body of JSON whose members are as the schemas say; some are required.
+func JSON(members map[string]any, required ...string) map[string]any {
+	schema := map[string]any{"properties": members}
+	if len(required) > 0 {
+		schema["required"] = required
+	}
+	return map[string]any{"application/json": schema}
 }
 
 // fieldName is what names of a form's fields look like.
