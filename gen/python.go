@@ -111,7 +111,7 @@ func pythonTemplate(name string, c *contract.Contract, names PythonNames, opts O
 	if x.Prefix != "" {
 		x.Prefix = strings.TrimSpace(x.Prefix) + " "
 	}
-	for _, class := range documentedForPython(c) {
+	for _, class := range classesFor(c, "python") {
 		x.Documented = append(x.Documented, class.Name)
 	}
 	var b bytes.Buffer
@@ -141,7 +141,7 @@ func pythonInit(c *contract.Contract, n PythonNames) string {
 		{"errors", []string{n.Root}},
 	}
 	last := &modules[len(modules)-1]
-	for _, x := range documentedForPython(c) {
+	for _, x := range classesFor(c, "python") {
 		if x.Name != n.Root {
 			last.what = append(last.what, x.Name)
 		}

@@ -65,12 +65,12 @@ func free(name string, taken map[string]bool) string {
 	return out
 }
 
-// documentedForPython are the classes that the API's document names. Where it has
-// none for Python, those of other languages are better than names of our own.
-func documentedForPython(c *contract.Contract) []contract.Class {
+// classesFor are the documented classes of languages. Where the document has
+// none for them, those of others are better than names of our own.
+func classesFor(c *contract.Contract, languages ...string) []contract.Class {
 	var own []contract.Class
 	for _, x := range c.Client.Classes {
-		if len(x.Languages) == 0 || slices.Contains(x.Languages, "python") {
+		if len(x.Languages) == 0 || slices.ContainsFunc(x.Languages, func(l string) bool { return slices.Contains(languages, l) }) {
 			own = append(own, x)
 		}
 	}
@@ -82,7 +82,7 @@ func documentedForPython(c *contract.Contract) []contract.Class {
 
 // rootOf is the class that all errors derive from: the document's first.
 func rootOf(c *contract.Contract) string {
-	for _, x := range documentedForPython(c) {
+	for _, x := range classesFor(c, "python") {
 		if x.Base == "" {
 			return x.Name
 		}
@@ -103,7 +103,7 @@ from ._errors import CallError
 class ` + n.Root + "(CallError):\n" + pythonDoc(1, "A call to "+either(c.Title, c.API)+" failed.") + "\n\n")
 	made := []string{n.Root}
 	var rows []string
-	for _, x := range documentedForPython(c) {
+	for _, x := range classesFor(c, "python") {
 		if x.Name == n.Root {
 			continue
 		}
