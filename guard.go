@@ -12,6 +12,7 @@ import (
 	"github.com/failwell/failwell/admission"
 	"github.com/failwell/failwell/contract"
 	"github.com/failwell/failwell/contract/condition"
+	"github.com/failwell/failwell/record"
 )
 
 // Guard makes an http.Handler fail as its contract says. Around any handler it
@@ -55,6 +56,9 @@ type Guard struct {
 	Logger *slog.Logger
 	// Clock returns the present. Nil means time.Now.
 	Clock func() time.Time
+	// Recorder keeps a record of each request, so that it can be looked up by its
+	// id. Nil: none is made, which costs nothing.
+	Recorder Recorder
 	// OnDone is called after each request, on its goroutine.
 	OnDone func(r *http.Request, o Outcome)
 	// Lifetime ends the handlers of calls with an idempotency key, which go on
@@ -117,6 +121,8 @@ type guardState struct {
 	keptKeys map[string]bool
 	logger   *slog.Logger
 	buffers  sync.Pool
+	// recordings are *recording that can be used again.
+	recordings sync.Pool
 	// checking bounds the bodies that are checked at once.
 	checking chan struct{}
 }
@@ -212,7 +218,7 @@ func OperationOf(ctx context.Context) *contract.Operation {
 func (g *Guard) Wrap(next http.Handler) http.Handler {
 	s := g.prepare()
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		x := &exchange{guard: g, w: w, start: g.now(), ctx: r.Context()}
+		x := &exchange{guard: g, w: w, start: g.now(), ctx: r.Context(), stage: record.Routing, recording: s.recording(g)}
 		x.id = requestID(&s.contract.Headers.RequestID, r.Header[s.requestIDKey])
 		r.Header[s.requestIDKey] = []string{x.id} // so that a proxy passes it on
 		defer g.finish(x, r)
@@ -226,6 +232,7 @@ func (g *Guard) Wrap(next http.Handler) http.Handler {
 		if limit >= 0 && r.Body != nil && r.Body != http.NoBody {
 			r.Body = http.MaxBytesReader(x.w, r.Body, limit)
 		}
+		x.stage = record.Validation
 		body, ok := g.validate(x, r)
 		if !ok {
 			return
@@ -235,11 +242,12 @@ func (g *Guard) Wrap(next http.Handler) http.Handler {
 			r.TransferEncoding = nil
 		}
 		if x.verdict.Keyed {
+			x.stage = record.Reservation
 			if r, ok = g.reserve(x, r, body); !ok {
 				return
 			}
 		}
-		x.begun = true
+		x.begun, x.stage = true, record.Handling
 		g.serve(x, r, next)
 		x.silent()
 	})
@@ -267,6 +275,9 @@ func (g *Guard) finish(x *exchange, r *http.Request) {
 		}
 		x.mu.Unlock()
 		g.OnDone(r, o)
+	}
+	if g.Recorder != nil {
+		g.record(x, r)
 	}
 	if abort {
 		panic(http.ErrAbortHandler)
@@ -400,8 +411,9 @@ func (g *Guard) WriteError(w http.ResponseWriter, r *http.Request, err error) {
 	x := exchangeOf(r.Context())
 	if x == nil || x.guard != g { // used without Wrap: there is no exchange yet
 		s := g.prepare()
-		x = &exchange{guard: g, w: w, start: g.now()}
+		x = &exchange{guard: g, w: w, start: g.now(), stage: record.Routing, recording: s.recording(g)}
 		x.id = requestID(&s.contract.Headers.RequestID, r.Header[s.requestIDKey])
+		defer g.record(x, r)
 	}
 	x.mu.Lock()
 	if !x.over && !x.started {

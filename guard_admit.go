@@ -13,6 +13,7 @@ import (
 	"github.com/failwell/failwell/admission"
 	"github.com/failwell/failwell/contract"
 	"github.com/failwell/failwell/contract/condition"
+	"github.com/failwell/failwell/record"
 )
 
 // admit decides about a request in the order of docs/design.md, up to its body.
@@ -74,6 +75,7 @@ func (g *Guard) refuseRoute(x *exchange, r *http.Request, allow string) {
 }
 
 func (g *Guard) admitCaller(x *exchange, r *http.Request) bool {
+	x.stage = record.Admission
 	call := &x.call
 	*call = admission.Call{
 		Operation: x.operation, Source: g.source(r), RequestID: x.id, Method: r.Method, Path: r.URL.EscapedPath(), Size: r.ContentLength,

@@ -113,6 +113,9 @@ func (x *exchange) capture(p []byte) (int, error) {
 
 // put writes a piece of a body.
 func (x *exchange) put(p []byte) (int, error) {
+	if x.recording != nil && x.status >= 400 {
+		x.recording.keep(p)
+	}
 	if x.keyed != nil && x.keyed.capturing {
 		return x.capture(p)
 	}
@@ -186,6 +189,7 @@ func (x *exchange) bury() bool {
 		return false
 	}
 	k.ended, k.ending = true, endingOf(x.status)
+	x.noted(finished)
 	x.reveal()
 	return true
 }
@@ -210,6 +214,7 @@ func unrecorded(cause error) *Error {
 // disown answers for a call whose outcome could not be recorded.
 func (x *exchange) disown(cause error) {
 	k := x.keyed
+	x.noted(doubted)
 	k.capturing, k.ended, k.ending, k.answer = false, true, admission.Unknown, nil
 	x.guard.state.logger.Warn("the outcome of a call with an idempotency key could not be recorded", "request_id", x.id, "err", cause)
 	if x.cause == nil {
@@ -287,6 +292,7 @@ func (g *Guard) conclude(x *exchange, aborted bool) (abort bool) {
 		x.adopt()
 		return k.cut
 	}
+	x.noted(what)
 	switch what {
 	case finished:
 		x.complete()
@@ -386,6 +392,9 @@ func (x *exchange) retract() bool {
 		return false
 	}
 	x.started, x.swallow, x.status, x.bytes = false, false, 0, 0
+	if x.recording != nil {
+		x.recording.body, x.recording.more = x.recording.body[:0], false
+	}
 	k.header, k.own, k.answer = nil, nil, k.answer[:0]
 	h := x.w.Header()
 	clear(h)

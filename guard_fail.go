@@ -194,6 +194,9 @@ func (g *Guard) render(x *exchange, f *contract.Failure) {
 	}
 	pooled, _ := s.buffers.Get().(*[]byte)
 	body, status, mediaType := s.contract.AppendError((*pooled)[:0], f)
+	if f.HasRetryAfter {
+		x.toldWait = f.RetryAfter
+	}
 	h := x.w.Header()
 	for _, name := range []string{"Content-Encoding", "Content-Range", "Etag", "Last-Modified", "Cache-Control", "Trailer"} {
 		delete(h, name) // they spoke of a body that is not sent

@@ -15,6 +15,7 @@ import (
 	"github.com/failwell/failwell/admission"
 	"github.com/failwell/failwell/contract"
 	"github.com/failwell/failwell/contract/condition"
+	"github.com/failwell/failwell/record"
 )
 
 // smallBody is up to which announced length a body is read before the handler
@@ -40,7 +41,7 @@ func (g *Guard) reserve(x *exchange, r *http.Request, body *readBody) (*http.Req
 	case v.Answer != nil:
 		g.replay(x, v.Answer)
 	case held == nil: // the store is away, and the contract says open
-		x.repeated = false
+		x.repeated, x.became = false, record.Unprotected
 		return r, true
 	default:
 		return g.hold(x, r, held, p, stream)
@@ -132,7 +133,7 @@ func (g *Guard) replay(x *exchange, a *admission.Answer) {
 	for i := range a.Header {
 		h[a.Header[i].Name] = append(h[a.Header[i].Name], a.Header[i].Value)
 	}
-	x.started, x.status, x.replayOf = true, a.Status, a.RequestID
+	x.started, x.status, x.replayOf, x.became = true, a.Status, a.RequestID, record.Replayed
 	x.decorate(h, a.Status)
 	h[g.state.requestIDKey] = []string{a.RequestID}
 	if replayed := &g.Contract.Idempotency.Replayed; replayed.Name != "" {
@@ -209,6 +210,7 @@ var errNobodyToAsk = errors.New("the operation is to be reconciled, but Guard.Re
 func (x *exchange) unsettled(g *Guard, r *http.Request, err error) {
 	k := x.keyed
 	k.capturing, k.ended, k.ending = false, true, admission.Unknown
+	x.noted(doubted)
 	if unknown := k.reservation.Unknown(r.Context()); unknown != nil {
 		g.state.logger.Warn("an outcome could not be recorded as unknown", "request_id", x.id, "err", unknown)
 	}

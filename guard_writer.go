@@ -17,6 +17,7 @@ import (
 	"github.com/failwell/failwell/admission"
 	"github.com/failwell/failwell/contract"
 	"github.com/failwell/failwell/contract/condition"
+	"github.com/failwell/failwell/record"
 )
 
 // exchange is one request on its way through a [Guard]: what was decided about
@@ -45,6 +46,11 @@ type exchange struct {
 	replayOf string
 	// failed is what the guard has answered with.
 	failed condition.Condition
+	// stage is how far the request got, toldWait the wait that its caller was told,
+	// became what its idempotency key did: for the record.
+	stage    record.Stage
+	toldWait time.Duration
+	became   record.IdempotencyState
 	// notDone: the handler says that it has done nothing.
 	notDone atomic.Bool
 	// keyed is set for a call that is worked on under an idempotency key.
@@ -67,6 +73,8 @@ type exchange struct {
 	timer   *time.Timer
 	// own are the headers of a handler that runs on a goroutine of its own.
 	own http.Header
+	// recording is nil where no record is made, or no more.
+	recording *recording
 }
 
 // errOver is what a handler gets that writes after its time.

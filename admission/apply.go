@@ -242,7 +242,7 @@ func (d *deciding) report(s *scratch, local bool) {
 	least := int64(-1)
 	for i := range s.outcomes {
 		o, kind := &s.outcomes[i], s.of[i].rule.Kind
-		v.Limits = append(v.Limits, stateOf(s.of[i], o, local))
+		v.Limits = append(v.Limits, stateOf(s.of[i], s.demands[i].Cost, o, local))
 		if kind.Counts() {
 			continue
 		}
@@ -253,14 +253,17 @@ func (d *deciding) report(s *scratch, local bool) {
 			least = o.Remaining
 		}
 	}
+	if len(v.Limits) > 0 {
+		v.Limits[binding(s.outcomes)].Binding = true
+	}
 	if least >= 0 {
 		v.Limit = v.Limits[bound]
 		v.Limit.Remaining = least
 	}
 }
 
-func stateOf(l *limit, o *meter.Outcome, local bool) LimitState {
-	return LimitState{Name: l.title, Rule: &l.rule, Remaining: o.Remaining, Reset: o.Reset, Refused: o.Refused, Local: local}
+func stateOf(l *limit, cost int64, o *meter.Outcome, local bool) LimitState {
+	return LimitState{Name: l.title, Rule: &l.rule, Cost: cost, Remaining: o.Remaining, Reset: o.Reset, Refused: o.Refused, Local: local}
 }
 
 // refused sets the facts of docs/contract.md. A cost that no wait makes room

@@ -53,7 +53,8 @@ func (d *deciding) failed(of condition.Condition) bool {
 	if !o.Refused {
 		return d.refuse(of)
 	}
-	d.v.Limit = stateOf(&d.throttle, &o, false)
+	d.v.Limit = stateOf(&d.throttle, 1, &o, false)
+	d.v.Limit.Binding = true
 	d.v.Limits = append(d.v.limits[:0], d.v.Limit)
 	return d.refused(&d.throttle, 1, &o)
 }

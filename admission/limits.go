@@ -16,6 +16,8 @@ type LimitState struct {
 	// Rule is the limit's rule; nil when no limit was touched. It is shared and
 	// must not be changed.
 	Rule *meter.Rule
+	// Cost is what the call asked for, in units.
+	Cost int64
 	// Remaining units that a call could have now: calls, units of a quota or a
 	// balance, bytes, slots.
 	Remaining int64
@@ -25,6 +27,9 @@ type LimitState struct {
 	Reset time.Time
 	// Refused says that this limit had no room for the call.
 	Refused bool
+	// Binding says that this is the limit that decides what a refused caller is
+	// told; of limits that all had room, it is the tightest.
+	Binding bool
 	// Local says that the store was away and this process counted by itself.
 	Local bool
 }

@@ -15,6 +15,7 @@ import (
 
 	"github.com/failwell/failwell"
 	"github.com/failwell/failwell/contract/builtin"
+	"github.com/failwell/failwell/record"
 )
 
 // admin serves operators. Its own errors are problem details (RFC 9457), under
@@ -158,6 +159,8 @@ type Status struct {
 	// Responses by class of status, for example "2xx"; "gone" counts callers
 	// who went away before there was one.
 	Responses map[string]uint64 `json:"responses"`
+	// Records is how the log of records is doing; nil where none are kept.
+	Records *record.Stats `json:"records,omitempty"`
 	// Reload is why the last reload was refused; nil when it was not.
 	Reload *ReloadFaults `json:"reload,omitempty"`
 }
@@ -168,6 +171,10 @@ func (g *Gateway) Status() Status {
 	s := Status{
 		Version: g.config.Version, API: n.contract.API, Contract: n.settings.Contract, Listen: g.Addr(), Started: g.started.UTC(),
 		Draining: g.draining.Load(), UnderWay: g.underWay.Load(), Reload: g.faults.Load(), Responses: map[string]uint64{},
+	}
+	if g.records != nil {
+		stats := g.records.Stats()
+		s.Records = &stats
 	}
 	for _, u := range n.pool.members {
 		s.Upstreams = append(s.Upstreams, u.status(g.config.now()))

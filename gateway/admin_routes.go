@@ -58,7 +58,7 @@ func (a *admin) all() []route {
 		{pattern: "GET /v1/status", summary: "How the gateway is", role: RoleRead, out: Status{}, handle: a.status},
 		{pattern: "GET /v1/self", summary: "Who the token belongs to", role: RoleRead, out: Operator{}, handle: a.self},
 	}
-	for _, more := range [][]route{a.keyRoutes(), a.accountRoutes(), a.tokenRoutes(), a.auditRoutes()} {
+	for _, more := range [][]route{a.keyRoutes(), a.accountRoutes(), a.tokenRoutes(), a.auditRoutes(), a.recordRoutes()} {
 		all = append(all, more...)
 	}
 	return all

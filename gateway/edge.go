@@ -77,7 +77,7 @@ func refused(status int, c *contract.Contract) error {
 // refusal renders an answer for a connection on which no request could be read.
 func (g *Gateway) refusal(status int) []byte {
 	n := g.live.Load()
-	r := &http.Request{Method: http.MethodGet, URL: &url.URL{Path: "/"}, Header: http.Header{}, ProtoMajor: 1, ProtoMinor: 1}
+	r := &http.Request{URL: &url.URL{}, Header: http.Header{}, ProtoMajor: 1, ProtoMinor: 1}
 	w := &recorder{header: http.Header{}}
 	n.guard.WriteError(w, r, refused(status, n.contract))
 	class := classOf(w.status)

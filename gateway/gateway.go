@@ -27,6 +27,7 @@ import (
 	"time"
 
 	"github.com/failwell/failwell/contract"
+	"github.com/failwell/failwell/record"
 	"github.com/failwell/failwell/store"
 )
 
@@ -87,6 +88,7 @@ type Gateway struct {
 	underWay  atomic.Int64
 	responses [6]atomic.Uint64 // by class of status; 0 is for callers who went away
 	metrics   *metrics
+	records   *record.Log
 	via       via
 }
 
@@ -102,6 +104,7 @@ func New(config Config) (*Gateway, error) {
 	}
 	g.lifetime, g.die = context.WithCancelCause(context.Background())
 	g.metrics = newMetrics(g)
+	g.records = g.newRecords(config.Settings.withDefaults())
 	first, err := g.build(config.Settings, nil)
 	if err != nil {
 		return nil, err
@@ -159,6 +162,7 @@ func (g *Gateway) Close() error {
 	if g.forget != nil {
 		faults = append(faults, g.forget())
 	}
+	g.closeRecords()
 	g.public, g.private, g.forget = nil, nil, nil
 	return errors.Join(faults...)
 }

@@ -185,7 +185,14 @@ func (x *exchange) RoundTrip(out *http.Request) (*http.Response, error) {
 		u.active.Add(1)
 		x.to = u
 		u.point(out, x.r.URL)
+		var began time.Time
+		if x.proxy.guard.Recorder != nil {
+			began = x.proxy.pool.now()
+		}
 		resp, nothing, err := x.send(u, out)
+		if !began.IsZero() {
+			x.tried(u, began, resp, err)
+		}
 		if err == nil {
 			u.succeeded()
 			return resp, nil

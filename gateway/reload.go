@@ -65,6 +65,9 @@ func (s Settings) fixed(next Settings) error {
 		{"header_timeout", s.HeaderTimeout == next.HeaderTimeout},
 		{"max_connections", s.MaxConnections == next.MaxConnections},
 		{"max_header", s.MaxHeader == next.MaxHeader},
+		{"records", s.Records == next.Records},
+		{"records_keep", s.RecordsKeep == next.RecordsKeep},
+		{"records_max", s.RecordsMax == next.RecordsMax},
 		{"tls_cert and tls_key as a whole", (s.TLSCert == "") == (next.TLSCert == "")},
 	} {
 		if !x.same {

@@ -45,6 +45,7 @@ func (g *Gateway) Run(ctx context.Context) error {
 	drain := g.live.Load().settings.DrainTimeout
 	g.log.Info("draining", "under_way", g.underWay.Load(), "timeout", drain)
 	g.drain(servers, drain, end) //nolint:contextcheck // draining begins when the context has ended
+	g.closeRecords()             //nolint:contextcheck // as above; it also ends whoever follows
 	if admin != nil {
 		admin()
 	}

@@ -105,6 +105,16 @@ type Settings struct {
 	// AccessLog is "errors" (default: requests that end with 5xx, and broken
 	// ones), "all" or "off".
 	AccessLog string `env:"FAILWELL_ACCESS_LOG" help:"Which requests are logged: errors, all or off (errors)." name:"access-log" placeholder:"WHICH" yaml:"access_log"`
+	// Records says of which requests a record is kept in the store, so that it can
+	// be looked up by its id: "on" (default: all that fail, and of those that go
+	// well up to 10,000 a second), a share such as "10%" of those that go well,
+	// "errors", or "off".
+	Records string `env:"FAILWELL_RECORDS" help:"Which requests can be looked up later: on, a share such as 10%, errors, or off (on)." name:"records" placeholder:"WHICH" yaml:"records"`
+	// RecordsKeep is how long a record is kept. Default 7 days.
+	RecordsKeep time.Duration `env:"FAILWELL_RECORDS_KEEP" help:"How long records are kept (168h)." name:"records-keep" placeholder:"DURATION" yaml:"records_keep"`
+	// RecordsMax bounds what all records in the store take; the oldest go first.
+	// Default 1 GiB, and 64 MiB where the store is the process's memory.
+	RecordsMax Bytes `env:"FAILWELL_RECORDS_MAX" help:"Most bytes of records in the store (1GiB; 64MiB in memory)." name:"records-max" placeholder:"BYTES" yaml:"records_max"`
 }
 
 // withDefaults fills in what zero fields stand for.
@@ -127,6 +137,7 @@ func (s Settings) withDefaults() Settings {
 	s.Identity = cmp.Or(s.Identity, "on")
 	s.LogLevel = cmp.Or(s.LogLevel, "info")
 	s.AccessLog = cmp.Or(s.AccessLog, "errors")
+	s.Records = cmp.Or(s.Records, recordsOn)
 	return s
 }
 
@@ -176,10 +187,14 @@ func (s Settings) Check() error {
 	oneOf("access_log", s.AccessLog, "errors", "all", "off")
 	for name, d := range map[string]time.Duration{
 		"timeout": s.Timeout, "store_timeout": s.StoreTimeout, "drain_timeout": s.DrainTimeout, "idle_timeout": s.IdleTimeout, "header_timeout": s.HeaderTimeout,
+		"records_keep": s.RecordsKeep,
 	} {
 		if d < 0 {
 			wrong("%s cannot be negative", name)
 		}
+	}
+	if _, _, err := sample(s.Records); err != nil {
+		faults = append(faults, err)
 	}
 	if s.MaxHeader < 8<<10 {
 		wrong("max_header cannot be below 8KiB, requests of browsers would not fit")
