@@ -91,7 +91,7 @@ func (c *AdminClient) FollowRecords(ctx context.Context, q record.Query, after s
 var errStreamEnded = errors.New("admin: the stream has ended")
 
 func (c *AdminClient) openStream(ctx context.Context, q record.Query, after string) (*http.Response, error) {
-	r, err := http.NewRequestWithContext(ctx, http.MethodGet, strings.TrimSuffix(c.URL, "/")+"/v1/stream?"+url.Values(q.Parameters()).Encode(), nil)
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, strings.TrimSuffix(c.URL, "/")+"/v1/events?"+url.Values(q.Parameters()).Encode(), nil)
 	if err != nil {
 		return nil, fmt.Errorf("admin: %w", err)
 	}
@@ -110,7 +110,7 @@ func (c *AdminClient) openStream(ctx context.Context, q record.Query, after stri
 	if err != nil {
 		return nil, err
 	}
-	resp, err := client.Do(r) //nolint:bodyclose // the caller closes it
+	resp, err := client.Do(r)
 	if err := failwell.CheckWith(contract, resp, err); err != nil {
 		return nil, told(err)
 	}

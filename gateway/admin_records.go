@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/failwell/failwell"
@@ -38,12 +39,13 @@ var pageOfRecords = []parameter{
 func (a *admin) recordRoutes() []route {
 	return []route{
 		{
-			pattern: "GET /v1/records", summary: "Requests, the newest first", role: RoleRead, query: append(pageOfRecords, recordParameters...), out: record.Page{}, handle: a.searchRecords,
+			pattern: "GET /v1/records", summary: "Requests, the newest first", role: RoleRead, out: record.Page{}, handle: a.searchRecords,
+			query: slices.Concat(pageOfRecords, recordParameters),
 			more: "A page may be short, or empty, and still have a next one: the work behind one is bounded.",
 		},
 		{pattern: "GET /v1/records/{id}", summary: "All about one request", role: RoleRead, out: Story{}, handle: a.tellRecord},
 		{
-			pattern: "GET /v1/stream", summary: "Requests as they end", role: RoleRead, mediaType: "text/event-stream", handle: a.streamRecords,
+			pattern: "GET /v1/events", summary: "Requests as they end", role: RoleRead, mediaType: "text/event-stream", handle: a.streamRecords,
 			query:  append([]parameter{{name: "after", kind: "string", doc: "The id of the event after which to go on; Last-Event-ID does the same."}}, recordParameters...),
 			header: []parameter{{name: "Last-Event-ID", kind: "string", doc: "As browsers send it when they connect again."}},
 			more:   "Events named record hold a record; events named missed say how many there was no time for. 503 when there are too many streams.",
@@ -211,7 +213,7 @@ func (a *admin) streamRecords(w http.ResponseWriter, r *http.Request) error {
 			err = out.write(": \n\n")
 		}
 		if err != nil {
-			return nil //nolint:nilerr // the reader has gone
+			return nil // the reader has gone
 		}
 	}
 }

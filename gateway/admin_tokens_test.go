@@ -193,7 +193,8 @@ func (s *fullStore) Swap(ctx context.Context, key string, old store.Version, val
 // the answers against it.
 func TestOpenAPIOfAdmin(t *testing.T) {
 	t.Parallel()
-	_, c := startWithAdmin(t, gateway.Settings{Contract: counted})
+	g, c := startWithAdmin(t, gateway.Settings{Contract: counted})
+	g.do(g.request(http.MethodGet, "/nowhere", nil, "X-Request-Id", "acme")) // a record to look up
 	if _, err := c.PutAccount(t.Context(), admission.Account{ID: "acme", State: admission.AccountActive}); err != nil {
 		t.Fatal(err)
 	}

@@ -188,8 +188,10 @@ func (n *generation) guarded(g *Gateway) (err error) {
 	n.guard = &failwell.Guard{
 		Contract: n.contract, Admission: n.admission, MaxBody: int64(n.settings.MaxBody),
 		Lifetime: g.lifetime, Cooperative: true, KeepPlainErrors: true, Logger: g.log, Clock: g.config.Clock, Caller: seatOf,
-		Recorder: g.recorder(),
-		OnDone:   g.done(n.settings.AccessLog, g.metrics.observer(n.contract)),
+		OnDone: g.done(n.settings.AccessLog, g.metrics.observer(n.contract)),
+	}
+	if g.records != nil {
+		n.guard.Recorder = g.records
 	}
 	if n.patience > n.settings.Timeout {
 		// The transport waits for the longest; the guard, at the price of a timer

@@ -38,7 +38,7 @@ func sample(which string) (share float64, on bool, err error) {
 	}
 	number, ok := strings.CutSuffix(which, "%")
 	share, err = strconv.ParseFloat(number, 64)
-	if err != nil || !ok || !(share > 0 && share <= 100) { //nolint:staticcheck // NaN is in no range
+	if err != nil || !ok || !(share > 0 && share <= 100) {
 		return 0, false, fmt.Errorf("records cannot be %q, write on, errors, off, or a share such as 10%%", which)
 	}
 	return share / 100, true, nil
@@ -64,14 +64,6 @@ func (g *Gateway) newRecords(s Settings) *record.Log {
 
 // Records is where the gateway's records are looked up; nil where none are kept.
 func (g *Gateway) Records() *record.Log { return g.records }
-
-// recorder is for the guard, which has no use for a nil pointer.
-func (g *Gateway) recorder() failwell.Recorder {
-	if g.records == nil {
-		return nil
-	}
-	return g.records
-}
 
 func (g *Gateway) closeRecords() {
 	if g.records == nil {

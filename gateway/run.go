@@ -51,7 +51,7 @@ func (g *Gateway) Run(ctx context.Context) error {
 	}
 	g.live.Load().closeIdle()
 	g.giveBack() //nolint:contextcheck // as above
-	return errors.Join(cause, g.Close())
+	return errors.Join(cause, g.Close()) //nolint:contextcheck // as above
 }
 
 // giveBack returns what was taken ahead of limits that are leased; what cannot

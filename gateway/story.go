@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"context"
+	"net/http"
 	"net/url"
 	"strings"
 
@@ -83,7 +84,7 @@ func explained(r *record.Record, c *contract.Contract) *StoryError {
 func repeat(r *record.Record, c *contract.Contract, base string) string {
 	path := (&url.URL{Path: r.Path}).EscapedPath()
 	parts := []string{"curl", "-i"}
-	if r.Method != "GET" {
+	if r.Method != http.MethodGet {
 		parts = append(parts, "-X", quoted(r.Method))
 	}
 	parts = append(parts, quoted(strings.TrimSuffix(base, "/")+path))

@@ -66,7 +66,7 @@ func instant(v string, now time.Time) (time.Time, error) {
 			return at, nil
 		}
 	}
-	return time.Parse(time.RFC3339Nano, v)
+	return time.Parse(time.RFC3339Nano, v) //nolint:wrapcheck // only whether it can be read counts
 }
 
 func statuses(v string) (from, to int, err error) {
