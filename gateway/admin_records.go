@@ -41,7 +41,7 @@ func (a *admin) recordRoutes() []route {
 		{
 			pattern: "GET /v1/records", summary: "Requests, the newest first", role: RoleRead, out: record.Page{}, handle: a.searchRecords,
 			query: slices.Concat(pageOfRecords, recordParameters),
-			more: "A page may be short, or empty, and still have a next one: the work behind one is bounded.",
+			more:  "A page may be short, or empty, and still have a next one: the work behind one is bounded.",
 		},
 		{pattern: "GET /v1/records/{id}", summary: "All about one request", role: RoleRead, out: Story{}, handle: a.tellRecord},
 		{

@@ -50,7 +50,7 @@ func (g *Gateway) Run(ctx context.Context) error {
 		admin()
 	}
 	g.live.Load().closeIdle()
-	g.giveBack() //nolint:contextcheck // as above
+	g.giveBack()                         //nolint:contextcheck // as above
 	return errors.Join(cause, g.Close()) //nolint:contextcheck // as above
 }
 
