@@ -185,9 +185,7 @@ func (r *Reservation) write(ctx context.Context, limit time.Duration) error {
 	value := r.kept.encode()
 	for {
 		began := time.Now()
-		version, err := within(ctx, &r.c.state.running, time.Until(until), func(ctx context.Context) (store.Version, error) {
-			return r.c.Store.Swap(ctx, r.key, r.version, value, ttl)
-		})
+		version, err := r.c.swap(ctx, r.key, r.version, value, ttl, time.Until(until))
 		switch {
 		case err == nil:
 			r.version, r.fresh = version, began

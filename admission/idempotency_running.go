@@ -16,6 +16,7 @@ type running struct {
 	self    owner
 	pending atomic.Int64 // calls of the store
 	hands   hands
+	limits  sync.Pool // of *limited
 
 	mu    sync.Mutex
 	turns map[uint64]*Reservation

@@ -97,14 +97,40 @@ func (r *running) rest(more chan func()) {
 	h.idle = nil
 }
 
+// get reads a record, and does not wait longer than limit for it.
+func (c *Controller) get(ctx context.Context, key string, limit time.Duration) (store.Record, error) {
+	if !store.Prompt(c.Store) {
+		return within(ctx, &c.state.running, limit, func(ctx context.Context) (store.Record, error) { return c.Store.Get(ctx, key) })
+	}
+	if limit <= 0 {
+		return store.Record{}, errSlowStore
+	}
+	l := c.state.running.limit(limit)
+	defer c.state.running.release(l)
+	return c.Store.Get(l, key) //nolint:contextcheck // as within; what was begun does not end with its caller
+}
+
+// swap writes one, and does not wait longer than limit for it either.
+func (c *Controller) swap(ctx context.Context, key string, old store.Version, value []byte, ttl, limit time.Duration) (store.Version, error) {
+	if !store.Prompt(c.Store) {
+		return within(ctx, &c.state.running, limit, func(ctx context.Context) (store.Version, error) {
+			return c.Store.Swap(ctx, key, old, value, ttl)
+		})
+	}
+	if limit <= 0 {
+		return 0, errSlowStore
+	}
+	l := c.state.running.limit(limit)
+	defer c.state.running.release(l)
+	return c.Store.Swap(l, key, old, value, ttl) //nolint:contextcheck // as within; what was begun does not end with its caller
+}
+
 // fetch reads a record; kept is nil when there is none.
 func (c *Controller) fetch(ctx context.Context, key string, limit time.Duration) (*kept, store.Record, error) {
 	if c.Store == nil {
 		return nil, store.Record{}, errNoStore
 	}
-	record, err := within(ctx, &c.state.running, limit, func(ctx context.Context) (store.Record, error) {
-		return c.Store.Get(ctx, key)
-	})
+	record, err := c.get(ctx, key, limit)
 	switch {
 	case errors.Is(err, store.ErrAbsent):
 		return nil, store.Record{}, nil

@@ -47,6 +47,16 @@ func Shared(s Store) bool {
 	return ok && x.Shared()
 }
 
+// Prompt reports whether Get, Swap and Delete stop waiting when their context
+// ends, whatever happens to the disk, and keep nothing of it afterwards: then
+// their callers need no goroutine that they could leave behind. What was begun may
+// still happen; the error satisfies errors.Is with ErrUnavailable. Drivers of which
+// that is true have a method Prompt() bool.
+func Prompt(s Store) bool {
+	x, ok := s.(interface{ Prompt() bool })
+	return ok && x.Prompt()
+}
+
 // Restorer is what a store may offer so that records can be moved to it with the
 // instants at which they expire, which Swap, counting from its own now, can only
 // come near to.

@@ -56,7 +56,7 @@ type Record struct {
 // ErrUnavailable, or the context's error from a store over a network, a Swap or
 // Delete may or may not have happened: Get tells. A context that is over before
 // the call starts is always reported, and then nothing has changed; stores in
-// this process finish a write once begun.
+// this process finish a write once begun, also one that is not waited for.
 type Store interface {
 	// Get returns the record of key, or ErrAbsent.
 	Get(ctx context.Context, key string) (Record, error)

@@ -1,6 +1,7 @@
 package pebblestore
 
 import (
+	"context"
 	"errors"
 	"math"
 
@@ -17,8 +18,9 @@ const (
 
 // cleanSometimes reclaims expired records when it is this call's turn. What goes
 // wrong here is not the caller's business: the record that stays is still
-// expired, and an engine that failed is found out by the next call.
-func (s *Store) cleanSometimes() {
+// expired, and an engine that failed is found out by the next call. It goes on by
+// itself when ctx ends.
+func (s *Store) cleanSometimes(ctx context.Context) {
 	if s.writes.Add(1)%cleanEvery != 0 {
 		return
 	}
@@ -26,9 +28,17 @@ func (s *Store) cleanSometimes() {
 	if s.due.Load() > now || !s.cleaning.TryLock() {
 		return
 	}
-	defer s.cleaning.Unlock()
-	if err := s.clean(now); err != nil {
-		s.opts.Logger.Warn("expired records were not reclaimed", "error", err)
+	done := make(chan struct{})
+	s.hands.lend(func() {
+		defer close(done)
+		defer s.cleaning.Unlock()
+		if err := s.clean(now); err != nil {
+			s.opts.Logger.Warn("expired records were not reclaimed", "error", err)
+		}
+	})
+	select {
+	case <-done:
+	case <-ctx.Done():
 	}
 }
 

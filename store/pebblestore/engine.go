@@ -42,6 +42,9 @@ func (s *Store) Close() (err error) {
 		return nil
 	}
 	s.closed = true
+	s.hands.dismiss()
+	close(s.committer.wake)
+	<-s.committer.ended
 	defer rescue(&err, func(cause error) error { return fmt.Errorf("close store: %w", cause) })
 	if s.failed.Load() == nil {
 		err = s.db.Flush()

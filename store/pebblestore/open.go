@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"hash/maphash"
 	"io/fs"
 	"path/filepath"
@@ -109,6 +110,8 @@ func openLocked(files vfs.FS, dir string, held *pebble.Lock, opts Options) (_ *S
 	if err := s.recover(); err != nil {
 		return nil, errors.Join(openFailed(dir, err), db.Close())
 	}
+	s.committer.wake, s.committer.ended = make(chan struct{}, 1), make(chan struct{})
+	go s.commitGroups()
 	return s, nil
 }
 
@@ -141,5 +144,17 @@ func rescue(err *error, wrap func(error) error) {
 		*err = wrap(cause)
 	default:
 		panic(cause)
+	}
+}
+
+// caught turns any panic into an error and the end of the store: nobody knows what
+// an engine that panicked holds. It is for goroutines that have no caller.
+func (s *Store) caught(err *error) {
+	switch cause := recover().(type) {
+	case nil:
+	case fatalError:
+		*err = s.fail(cause)
+	default:
+		*err = s.fail(fmt.Errorf("the engine panicked: %v", cause))
 	}
 }

@@ -35,8 +35,11 @@ type Store struct {
 	seed     maphash.Seed
 	// A writer holds its key's stripe from the look at the present version until
 	// its write is durable, and readers of the key wait for that.
-	stripes [stripeCount]stripe
-	writing atomic.Int64 // writes that may be visible and are not yet durable
+	stripes   [stripeCount]stripe
+	writing   atomic.Int64 // commits that may be visible and are not yet durable
+	committer committer
+	hands     hands
+	readings  sync.Pool // of *reading
 
 	calls  sync.RWMutex // held for reading by every call, for writing by Close
 	closed bool
@@ -55,12 +58,30 @@ func (s *Store) Get(ctx context.Context, key string) (store.Record, error) {
 		return store.Record{}, err
 	}
 	defer s.leave()
+	switch {
+	case s.knowsAbsent(key):
+		return store.Record{}, store.ErrAbsent
+	case ctx.Done() == nil:
+		return s.get(key)
+	}
+	return s.getAside(ctx, key)
+}
+
+// knowsAbsent reports whether a key is known to have no record, without a wait.
+func (s *Store) knowsAbsent(key string) bool {
+	stripe := s.stripe(key)
+	if !stripe.TryRLock() {
+		return false
+	}
+	defer stripe.RUnlock()
+	h, known := stripe.known(key)
+	return known && h.version == 0
+}
+
+func (s *Store) get(key string) (store.Record, error) {
 	stripe := s.stripe(key)
 	stripe.RLock()
 	defer stripe.RUnlock()
-	if h, ok := stripe.known(key); ok && h.version == 0 {
-		return store.Record{}, store.ErrAbsent
-	}
 	there, live := false, false
 	var r store.Record
 	err := s.look(key, func(b []byte) error {
@@ -92,50 +113,26 @@ func (s *Store) Swap(ctx context.Context, key string, old store.Version, value [
 	if err := s.space.admit(len(key) + len(value)); err != nil {
 		return 0, err
 	}
-	version, err := s.swap(key, old, value, ttl)
+	var after header
+	err := s.change(ctx, key, value, func(before header) (header, error) {
+		var present store.Version
+		if before.live(s.nowFor(before.deadline)) {
+			present = before.version
+		}
+		if present != old {
+			return header{}, store.ErrConflict
+		}
+		if ttl != 0 {
+			after.deadline = store.Deadline(s.opts.Clock(), ttl)
+		}
+		var err error
+		if after.version, err = s.sequence.next(); err != nil {
+			return header{}, s.fail(err)
+		}
+		return after, nil
+	})
 	if err != nil {
 		return 0, err
-	}
-	s.cleanSometimes()
-	return version, nil
-}
-
-func (s *Store) swap(key string, old store.Version, value []byte, ttl time.Duration) (_ store.Version, err error) {
-	defer rescue(&err, s.fail)
-	stripe := s.stripe(key)
-	stripe.Lock()
-	defer stripe.Unlock()
-	before, err := s.header(stripe, key)
-	if err != nil {
-		return 0, err
-	}
-	var present store.Version
-	if before.live(s.nowFor(before.deadline)) {
-		present = before.version
-	}
-	if present != old {
-		return 0, store.ErrConflict
-	}
-	after := header{}
-	if ttl != 0 {
-		after.deadline = store.Deadline(s.opts.Clock(), ttl)
-	}
-	if after.version, err = s.sequence.next(); err != nil {
-		return 0, s.fail(err)
-	}
-	b := s.db.NewBatch()
-	op := b.SetDeferred(1+len(key), headerSize+len(value))
-	op.Key[0] = spaceRecord
-	copy(op.Key[1:], key)
-	putHeader(op.Value, after)
-	copy(op.Value[headerSize:], value)
-	err = errors.Join(op.Finish(), moveDeadline(b, key, before.deadline, after.deadline))
-	if err = s.commit(b, err, s.write); err != nil {
-		return 0, err
-	}
-	stripe.learn(key, after)
-	if after.deadline != 0 {
-		s.lowerDue(due(after.deadline))
 	}
 	return after.version, nil
 }
@@ -149,30 +146,20 @@ func (s *Store) Delete(ctx context.Context, key string, old store.Version) error
 	if err := s.space.admit(len(key)); err != nil {
 		return err
 	}
-	if err := s.remove(key, old); err != nil {
-		return err
-	}
-	s.cleanSometimes()
-	return nil
+	return s.change(ctx, key, nil, func(before header) (header, error) {
+		switch {
+		case !before.live(s.nowFor(before.deadline)):
+			return header{}, store.ErrAbsent
+		case before.version != old:
+			return header{}, store.ErrConflict
+		}
+		return header{}, nil
+	})
 }
 
-func (s *Store) remove(key string, old store.Version) (err error) {
-	defer rescue(&err, s.fail)
-	stripe := s.stripe(key)
-	stripe.Lock()
-	defer stripe.Unlock()
-	before, err := s.header(stripe, key)
-	switch {
-	case err != nil:
-		return err
-	case !before.live(s.nowFor(before.deadline)):
-		return store.ErrAbsent
-	case before.version != old:
-		return store.ErrConflict
-	}
-	stripe.forget()
-	return s.erase(key, before.deadline, s.write)
-}
+// Prompt reports that calls end with their context, whatever the disk does; see
+// store.Prompt.
+func (*Store) Prompt() bool { return true }
 
 // Now implements store.Store.
 func (s *Store) Now(ctx context.Context) (time.Time, error) {

@@ -28,7 +28,7 @@ func (s *Store) Restore(ctx context.Context, records []store.Record) (int, error
 	}
 	written, err := s.restore(records)
 	if written > 0 {
-		s.cleanSometimes()
+		s.cleanSometimes(ctx)
 	}
 	return written, err
 }

@@ -37,6 +37,10 @@ func (s *sequence) next() (store.Version, error) {
 	return store.Version(v), nil
 }
 
+// ready reports whether the next versions, up to as many as callers may ask for at
+// once, can be handed out without a write.
+func (s *sequence) ready() bool { return s.last.Load()+sequenceBlock/64 <= s.ceiling.Load() }
+
 func (s *sequence) reserve(v uint64) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()

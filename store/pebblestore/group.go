@@ -1,0 +1,171 @@
+package pebblestore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+
+	"github.com/cockroachdb/pebble/v2"
+
+	"github.com/failwell/failwell/store"
+)
+
+const (
+	// maxGroup is how much one commit takes together; a single write may be larger.
+	// It is far below a memory table, which a batch should fit into.
+	maxGroup = 2 << 20
+	// maxQueued is how much may wait for a disk that does not keep up.
+	maxQueued = 64 << 20
+)
+
+// committer writes what comes while the disk is busy as one: one batch, one
+// record of the log, one sync. The engine would share the sync too, but each
+// writer would pass through its pipeline by itself, on a goroutine that cannot
+// stop waiting.
+type committer struct {
+	mu sync.Mutex
+	// groups wait to be written, the last one takes what comes.
+	groups []*group
+	queued int // bytes
+	wake   chan struct{}
+	ended  chan struct{}
+	// spare are *pending that somebody has waited for to the end.
+	spare sync.Pool
+}
+
+// group is what is written together.
+type group struct {
+	batch *pebble.Batch
+	err   error
+	bytes int
+	// due is the earliest deadline in it, 0 for none.
+	due    int64
+	writes []*pending
+}
+
+// pending is a write on its way. It holds its key's stripe until it is durable.
+type pending struct {
+	stripe *stripe
+	// known is what is true of the key from then on; a version of 0 is absence.
+	known *lastHeader
+	done  chan error
+}
+
+var errBehind = fmt.Errorf("%w: the disk does not keep up, %d MiB wait for it", store.ErrUnavailable, maxQueued>>20)
+
+// submit queues a change of a key, whose stripe the caller has locked. The stripe
+// is free when the change is durable.
+func (s *Store) submit(key string, before, after header, value []byte) (*pending, error) {
+	size := 2*len(key) + len(value)
+	c := &s.committer
+	w, _ := c.spare.Get().(*pending)
+	if w == nil {
+		w = &pending{done: make(chan error, 1)}
+	}
+	w.stripe, w.known = s.stripe(key), &lastHeader{strings.Clone(key), after}
+	c.mu.Lock()
+	if c.queued > 0 && c.queued+size > maxQueued {
+		c.mu.Unlock()
+		return nil, errBehind
+	}
+	c.queued += size
+	c.open(s.db, size).put(w, key, before, after, value, size)
+	c.mu.Unlock()
+	select {
+	case c.wake <- struct{}{}:
+	default: // it is awake
+	}
+	return w, nil
+}
+
+// open is the group that takes what comes.
+func (c *committer) open(db *pebble.DB, size int) *group {
+	if n := len(c.groups); n > 0 && c.groups[n-1].bytes+size <= maxGroup {
+		return c.groups[n-1]
+	}
+	g := &group{batch: db.NewBatch()}
+	c.groups = append(c.groups, g)
+	return g
+}
+
+func (g *group) put(w *pending, key string, before, after header, value []byte, size int) {
+	g.writes, g.bytes = append(g.writes, w), g.bytes+size
+	if after.version == 0 {
+		g.err = errors.Join(g.err, g.batch.Delete(recordKey(key), nil), moveDeadline(g.batch, key, before.deadline, 0))
+		return
+	}
+	op := g.batch.SetDeferred(1+len(key), headerSize+len(value))
+	op.Key[0] = spaceRecord
+	copy(op.Key[1:], key)
+	putHeader(op.Value, after)
+	copy(op.Value[headerSize:], value)
+	g.err = errors.Join(g.err, op.Finish(), moveDeadline(g.batch, key, before.deadline, after.deadline))
+	if at := due(after.deadline); at != 0 && (g.due == 0 || at < g.due) {
+		g.due = at
+	}
+}
+
+// wait returns when a write is durable, or ctx ends.
+func (c *committer) wait(ctx context.Context, w *pending) error {
+	select {
+	case err := <-w.done:
+		w.stripe, w.known = nil, nil
+		c.spare.Put(w)
+		return err
+	case <-ctx.Done():
+		return fmt.Errorf("%w: the disk is slow, the write may still happen: %w", store.ErrUnavailable, context.Cause(ctx))
+	}
+}
+
+// commitGroups runs until the store is closed.
+func (s *Store) commitGroups() {
+	c := &s.committer
+	defer close(c.ended)
+	for range c.wake {
+		for g := c.next(); g != nil; g = c.next() {
+			s.commitGroup(g)
+		}
+	}
+}
+
+func (c *committer) next() *group {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if len(c.groups) == 0 {
+		return nil
+	}
+	g := c.groups[0]
+	c.groups[0] = nil
+	if c.groups = c.groups[1:]; len(c.groups) == 0 {
+		c.groups = nil
+	}
+	return g
+}
+
+func (s *Store) commitGroup(g *group) {
+	err := s.commitBatch(g)
+	if err == nil && g.due != 0 {
+		s.lowerDue(g.due)
+	}
+	c := &s.committer
+	c.mu.Lock()
+	c.queued -= g.bytes
+	c.mu.Unlock()
+	for _, w := range g.writes {
+		if w.stripe.forget(); err == nil {
+			w.stripe.last.Store(w.known)
+		}
+		w.stripe.Unlock()
+		w.done <- err
+	}
+}
+
+func (s *Store) commitBatch(g *group) (err error) {
+	if failed := s.failed.Load(); failed != nil {
+		return *failed
+	}
+	defer s.caught(&err)
+	return s.commit(g.batch, g.err, s.write)
+}
