@@ -115,8 +115,21 @@ var layers = map[string]layer{
 		why:   "what is kept of a request is plain data, so that a console, a command and a program of somebody else's can read it",
 	},
 	".": {
-		may: beneath,
-		why: "the user's front door: it must not pull in a proxy, a sandbox or a database",
+		may:   beneath,
+		never: []string{"github.com/prometheus/...", "go.opentelemetry.io/..."},
+		why:   "the user's front door: it must not pull in a proxy, a sandbox, a database or somebody's telemetry",
+	},
+	"failwelltest": {
+		may: []string{".", "contract/..."},
+		why: "tests of users' clients stand on the client and the contract; an API that keeps state is the sandbox",
+	},
+	"failwellprom": {
+		may: []string{"."},
+		why: "an adapter of the client to Prometheus, so that the client does not need it",
+	},
+	"failwellotel": {
+		may: []string{"."},
+		why: "an adapter of the client to OpenTelemetry, so that the client does not need it",
 	},
 	"gateway": {
 		may: append([]string{"."}, beneath...),
