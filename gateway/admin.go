@@ -64,14 +64,18 @@ func (g *Gateway) serveAdmin(failed chan<- error) (stop func(), err error) {
 	}, nil
 }
 
-// routes are the API and, where the program brings one, the console.
+// routes are the API, the error reference and, where the program brings one, the
+// console.
 func (a *admin) routes() http.Handler {
 	api := a.api()
-	if a.gateway.config.Console == nil {
-		return a.sameHost(api)
-	}
 	mux := http.NewServeMux()
 	mux.Handle("/", api)
+	pages := a.guard.HandleFunc(func(w http.ResponseWriter, r *http.Request) error { return a.gateway.live.Load().showPage(w, r) })
+	mux.Handle("GET "+errorPages, pages)
+	mux.Handle("GET "+strings.TrimSuffix(errorPages, "/"), pages)
+	if a.gateway.config.Console == nil {
+		return a.sameHost(mux)
+	}
 	// What the console asks of the API comes from within, as a request of its own.
 	console := a.gateway.config.Console(a.gateway, a.guard.Wrap(api))
 	mux.Handle(consolePath, console)

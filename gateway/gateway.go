@@ -42,6 +42,9 @@ type Config struct {
 	// LoadOperations reads the OpenAPI file that settings name. Optional; it is
 	// called again at each reload.
 	LoadOperations func(file string) ([]*contract.Operation, error)
+	// Reference makes the error reference of the contract, served as ErrorPages
+	// says. Optional; it is called again after each reload.
+	Reference func(*contract.Contract) (Reference, error)
 	// Store keeps keys and accounts. Required. It stays the caller's, who closes
 	// it after Run has returned.
 	Store store.Store

@@ -25,6 +25,8 @@ type generation struct {
 	admission *admission.Controller
 	guard     *failwell.Guard
 	handler   http.Handler
+	// reference is nil where no pages are served.
+	reference func() (Reference, error)
 	pool      *pool
 	hygiene   hygiene
 	cert      *tls.Certificate
@@ -98,6 +100,9 @@ func (g *Gateway) build(s Settings, old *generation) (*generation, error) {
 	n.patience = s.Timeout
 	for _, o := range n.contract.Operations {
 		n.patience = max(n.patience, o.Timeout)
+	}
+	if err := n.refer(g.config.Reference); err != nil {
+		return nil, err
 	}
 	if err := n.connect(g, old); err != nil {
 		return nil, err
@@ -205,7 +210,7 @@ func (n *generation) guarded(g *Gateway) (err error) {
 	}
 	p.prepare()
 	n.guard.Reconcile = p.reconcile
-	n.handler = n.guard.Wrap(p)
+	n.handler = n.pagesFirst(n.guard.Wrap(p))
 	return nil
 }
 

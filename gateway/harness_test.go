@@ -125,7 +125,9 @@ func startAt(t *testing.T, s gateway.Settings, on store.Store) *running {
 	g := &running{t: t, settings: s, logs: &syncBuffer{}, store: on}
 	logger := slog.New(slog.NewTextHandler(g.logs, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	var err error
-	g.Gateway, err = gateway.New(gateway.Config{Settings: s, LoadContract: load, LoadOperations: loadOperations, Store: g.store, Logger: logger})
+	g.Gateway, err = gateway.New(gateway.Config{
+		Settings: s, LoadContract: load, LoadOperations: loadOperations, Reference: reference, Store: g.store, Logger: logger,
+	})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -100,6 +100,10 @@ type Settings struct {
 	// Identity is "on" (default) or "off": whether the upstream is told account,
 	// key id and plan in X-Failwell-* headers.
 	Identity string `env:"FAILWELL_IDENTITY" help:"Whether upstreams are told who calls: on or off (on)." name:"identity" placeholder:"HOW" yaml:"identity"`
+	// ErrorPages is where the error reference is served below /errors/: "admin"
+	// (default) at the admin listener, "public" there and where callers connect, or
+	// "off". Public takes that path from the service behind the gateway.
+	ErrorPages string `env:"FAILWELL_ERROR_PAGES" help:"Where /errors/ explains the contract's errors: admin, public or off (admin)." name:"error-pages" placeholder:"WHERE" yaml:"error_pages"`
 	// LogLevel is "debug", "info" (default), "warn" or "error".
 	LogLevel string `env:"FAILWELL_LOG_LEVEL" help:"Least level that is logged: debug, info, warn, error (info)." name:"log-level" placeholder:"LEVEL" yaml:"log_level"`
 	// AccessLog is "errors" (default: requests that end with 5xx, and broken
@@ -135,6 +139,7 @@ func (s Settings) withDefaults() Settings {
 	s.Credentials = cmp.Or(s.Credentials, "strip")
 	s.Foreign = cmp.Or(s.Foreign, "pass")
 	s.Identity = cmp.Or(s.Identity, "on")
+	s.ErrorPages = cmp.Or(s.ErrorPages, pagesAdmin)
 	s.LogLevel = cmp.Or(s.LogLevel, "info")
 	s.AccessLog = cmp.Or(s.AccessLog, "errors")
 	s.Records = cmp.Or(s.Records, recordsOn)
@@ -183,6 +188,7 @@ func (s Settings) Check() error {
 	oneOf("credentials", s.Credentials, "strip", "pass")
 	oneOf("foreign", s.Foreign, "pass", "translate")
 	oneOf("identity", s.Identity, "on", "off")
+	oneOf("error_pages", s.ErrorPages, pagesAdmin, pagesPublic, pagesOff)
 	oneOf("log_level", s.LogLevel, "debug", "info", "warn", "error")
 	oneOf("access_log", s.AccessLog, "errors", "all", "off")
 	for name, d := range map[string]time.Duration{

@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/failwell/failwell/contract"
+	"github.com/failwell/failwell/gateway"
 	"github.com/failwell/failwell/gen"
 	"github.com/failwell/failwell/gen/docs"
 	"github.com/failwell/failwell/sandbox"
@@ -36,4 +37,9 @@ func reference(spec *contract.Contract) (*docs.Site, error) {
 		o.Sandbox = &docs.Sandbox{Command: "failwell sandbox " + spec.API, URL: "http://127.0.0.1:4010", Header: fault.Header}
 	}
 	return docs.New(spec, o)
+}
+
+// pagesOf is the reference as a gateway serves it.
+func pagesOf(spec *contract.Contract) (gateway.Reference, error) { //nolint:ireturn // it is what the gateway asks for
+	return reference(spec)
 }

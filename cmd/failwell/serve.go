@@ -48,7 +48,7 @@ func (x *serveCmd) Run(ctx context.Context, c *console) error {
 	}
 	warnOfStore(ctx, s, settings.Store, logger)
 	g, err := gateway.New(gateway.Config{
-		Settings: settings, LoadContract: loadContract, LoadOperations: loadOperations, Store: s, Logger: logger, Version: version(),
+		Settings: settings, LoadContract: loadContract, LoadOperations: loadOperations, Reference: pagesOf, Store: s, Logger: logger, Version: version(),
 	})
 	if err == nil {
 		err = x.serve(ctx, c, g)

@@ -76,7 +76,7 @@ func (x *upCmd) gateway(ctx context.Context, s store.Store, upstream string, log
 		Listen: cmp.Or(x.Listen, "127.0.0.1:8080"), Admin: cmp.Or(x.Admin, "127.0.0.1:8081"),
 	}
 	for again := range 2 {
-		g, err := gateway.New(gateway.Config{Settings: settings, LoadContract: loadContract, Store: s, Logger: logger, Version: version()})
+		g, err := gateway.New(gateway.Config{Settings: settings, LoadContract: loadContract, Reference: pagesOf, Store: s, Logger: logger, Version: version()})
 		if err != nil {
 			return nil, fmt.Errorf("gateway: %w", err)
 		}

@@ -115,7 +115,6 @@ var mediaTypes = map[string]string{
 // the Accept header chooses the form: JSON or Markdown where it asks for them
 // and not for HTML. ok is false when there is no such page.
 func (s *Site) Page(name, accept string) (mediaType string, data []byte, ok bool) {
-	name = strings.Trim(name, "/")
 	if name == "" {
 		name = "index"
 	}

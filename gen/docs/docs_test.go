@@ -208,7 +208,7 @@ func TestPage(t *testing.T) {
 	s := site(t, get(t, "problem"))
 	for _, x := range []struct{ name, accept, want string }{
 		{"", "", "text/html; charset=utf-8"},
-		{"/", "text/html,application/xhtml+xml,*/*;q=0.8", "text/html; charset=utf-8"},
+		{"index", "text/html,application/xhtml+xml,*/*;q=0.8", "text/html; charset=utf-8"},
 		{"rate_limited", "*/*", "text/html; charset=utf-8"},
 		{"rate_limited", "application/json", "application/json"},
 		{"rate_limited", "text/html, application/json", "text/html; charset=utf-8"},
@@ -222,6 +222,8 @@ func TestPage(t *testing.T) {
 		{"nothing", "", ""},
 		{"../docs.go", "", ""},
 		{"assets", "", ""},
+		{"rate_limited/", "", ""}, // its links would lead elsewhere
+		{"/", "", ""},
 	} {
 		mediaType, data, ok := s.Page(x.name, x.accept)
 		if mediaType != x.want || ok != (x.want != "") || ok && len(data) == 0 {
