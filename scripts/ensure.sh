@@ -14,7 +14,9 @@ python_floor=3.10
 node_floor=18
 
 go=${GO:-go}
-tools=$PWD/.tools
+# Without links: npm ci takes a prefix behind one for another project.
+mkdir -p .tools
+tools=$(cd .tools && pwd -P)
 packages=() # Debian packages to install
 missing=()  # what to tell somebody who is not on Debian
 
