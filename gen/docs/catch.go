@@ -12,6 +12,7 @@ import (
 // generated packages give it.
 func catches(c *contract.Contract, x *contract.Code) []listing {
 	goPackage, class := gen.PackageName(c, ""), gen.ErrorClass(x.Name)
+	python := gen.NamesInPython(c, gen.Options{})
 	goUse, tsUse, pyUse := "log.Print(e.RequestID, e.Friendly())", "console.error(error.requestId, error.friendlyMessage)", "print(error.request_id, error.friendly_message)"
 	switch {
 	case c.RetryFor(x, x.Status) == condition.AfterWait:
@@ -34,11 +35,11 @@ try {
   if (!(error instanceof %s)) throw error;
   %s;
 }`, class, gen.PackageName(c, "-"), class, tsUse)},
-		{"python", "Python", fmt.Sprintf(`from %s import %s
+		{"python", "Python", fmt.Sprintf(`from %s import codes
 
 try:
     call()
-except %s as error:
-    %s`, gen.PackageName(c, "_"), class, class, pyUse)},
+except codes.%s as error:
+    %s`, python.Package, python.Codes[x.Name], pyUse)},
 	}
 }

@@ -175,17 +175,18 @@ class Call:
 
     def failed(self, error: TransportError) -> Again | CallError:
         """Judge an attempt that got no response."""
-        retry: Retry = "never" if error.permanent else RULES.network
-        condition = "upstream_timeout" if error.timed_out else "upstream_unreachable"
-        self._failure = Failure(condition=condition, retry=retry, certain=True)
+        self._failure = self._network_failure(error)
         self._headers, self._body, self._error = Headers(), b"", error
         return self._decide(self._find_secrets().text(str(error)))
 
-    def broken(self, status: int, headers: Headers, error: TransportError) -> CallError:
+    def broken(self, headers: Headers, error: TransportError) -> CallError:
         """Make the error of a success whose body broke off."""
-        condition = "upstream_timeout" if error.timed_out else "upstream_unreachable"
-        self._failure = Failure(condition=condition, status=status, certain=True)
-        self._headers, self._error = self._find_secrets().headers(headers), error
+        secrets = self._find_secrets()
+        self._headers, self._error, self._body = secrets.headers(headers), error, b""
+        self._failure = replace(
+            self._network_failure(error),
+            request_id=self._headers.get(RULES.request_id_header, ""),
+        )
         return self._make("")
 
     def streamed(self, status: int, headers: Headers, body: bytes) -> CallError:
@@ -197,6 +198,11 @@ class Call:
         self._failure = replace(failure, status=failure.status or status)
         self._headers, self._body, self._error = headers, body, None
         return self._make("")
+
+    def _network_failure(self, error: TransportError) -> Failure:
+        retry: Retry = "never" if error.permanent else RULES.network
+        condition = "upstream_timeout" if error.timed_out else "upstream_unreachable"
+        return Failure(condition=condition, retry=retry, certain=True)
 
     def _decide(self, reason: str) -> Again | CallError:
         took = self._took()

@@ -155,7 +155,7 @@ class Stream:
             try:
                 data = self._answer.read(_PIECE)
             except TransportError as error:
-                raise self._call.broken(self.status, self.headers, error) from error
+                raise self._call.broken(self.headers, error) from error
             if not data:
                 return
             yield data
@@ -173,8 +173,12 @@ class Stream:
     def documents(self) -> Iterator[Any]:
         """Give lines of JSON, parsed; one that tells of a failure is raised."""
         reader = Documents(self._call, self.status, self.headers)
-        for data in self.iter_bytes():
-            yield from reader.feed(data)
+        try:
+            for data in self.iter_bytes():
+                yield from reader.feed(data)
+        except CallError:
+            reader.end()
+            raise
         yield from reader.feed(b"", final=True)
 
 
@@ -314,9 +318,7 @@ class Client(_Base):
                 request = following
             finally:
                 answer.close()
-        raise call.broken(
-            answer.status, answer.headers, TransportError("too many redirects")
-        )
+        raise call.broken(answer.headers, TransportError("too many redirects"))
 
     def get(self, url: str, **options: Any) -> Response:
         """GET; for the options see request."""
@@ -405,7 +407,7 @@ class AsyncStream:
             try:
                 data = await self._answer.read(_PIECE)
             except TransportError as error:
-                raise self._call.broken(self.status, self.headers, error) from error
+                raise self._call.broken(self.headers, error) from error
             if not data:
                 return
             yield data
@@ -424,9 +426,13 @@ class AsyncStream:
     async def documents(self) -> AsyncIterator[Any]:
         """Give lines of JSON, parsed; one that tells of a failure is raised."""
         reader = Documents(self._call, self.status, self.headers)
-        async for data in self.iter_bytes():
-            for document in reader.feed(data):
-                yield document
+        try:
+            async for data in self.iter_bytes():
+                for document in reader.feed(data):
+                    yield document
+        except CallError:
+            reader.end()
+            raise
         for document in reader.feed(b"", final=True):
             yield document
 
@@ -543,9 +549,7 @@ class AsyncClient(_Base):
                 request = following
             finally:
                 await answer.aclose()
-        raise call.broken(
-            answer.status, answer.headers, TransportError("too many redirects")
-        )
+        raise call.broken(answer.headers, TransportError("too many redirects"))
 
     async def get(self, url: str, **options: Any) -> Response:
         """GET; for the options see request."""

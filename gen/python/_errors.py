@@ -85,7 +85,7 @@ class CallError(Exception):
 
     @property
     def status(self) -> int | None:
-        """The HTTP status; None when no response came."""
+        """The HTTP status; None when no response came, or not all of it."""
         return self.failure.status or None
 
     @property

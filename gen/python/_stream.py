@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -11,111 +12,147 @@ from typing import Any
 from ._call import Call
 from ._decode import is_error
 from ._failure import Headers
+from ._http import TransportError
 from ._rules import RULES
+
+MAX_EVENT = 16 << 20
+"""The longest event or line of a stream that is read, in characters."""
+
+_LINE_END = re.compile(r"\r\n|\n|\r")
+_LF = re.compile(r"\n")
 
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """A server-sent event."""
+    """A server-sent event (WHATWG HTML section 9.2)."""
 
     event: str = "message"
     data: str = ""
     id: str = ""
+    """The latest id that the stream gave: what Last-Event-ID should say when the
+    stream is asked for again."""
+    retry: float | None = None
+    """Seconds that the server asks to wait before that."""
 
     def json(self) -> Any:
         """Parse the data."""
         return json.loads(self.data)
 
 
-class Lines:
-    """Cuts bytes into lines that end with CR, LF or both."""
+class _Lines:
+    """Cuts bytes into lines."""
 
-    def __init__(self, ends: str = "\r\n") -> None:
-        """Cut at LF alone when ends is ``"\\n"``."""
+    def __init__(self, end: re.Pattern[str]) -> None:
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
-        self._bare_cr = "\r" in ends
+        self._end = end
         self._held = ""
 
     def feed(self, data: bytes, *, final: bool = False) -> Iterator[str]:
         """Give the lines that are whole, and at the end also one that is not."""
-        self._held += self._decoder.decode(data, final)
-        while True:
-            at = self._end()
-            if at is None or (
-                at + 1 == len(self._held) and self._held[at] == "\r" and not final
-            ):
+        text = self._held + self._decoder.decode(data, final)
+        self._held, done = "", 0
+        for found in self._end.finditer(text):
+            if found[0] == "\r" and found.end() == len(text) and not final:
                 break  # an LF may follow
-            line, rest = self._held[:at], self._held[at + 1 :]
-            if self._held[at] == "\r":
-                rest = rest.removeprefix("\n")
-            self._held = rest
+            line, done = text[done : found.start()], found.end()
             yield line
+        self._held = text[done:]
+        if len(self._held) > MAX_EVENT:
+            raise TransportError("an event of the stream is too long", permanent=True)
         if final and self._held:
             line, self._held = self._held, ""
             yield line
 
-    def _end(self) -> int | None:
-        ends = [self._held.find("\n")]
-        if self._bare_cr:
-            ends.append(self._held.find("\r"))
-        return min((at for at in ends if at >= 0), default=None)
-
 
 class Events:
-    """Reads server-sent events, and raises the one that is an error."""
+    """Reads server-sent events, and raises the one that is an error.
+
+    Events that are not whole when the stream ends are dropped, as the
+    specification says.
+    """
 
     def __init__(self, call: Call, status: int, headers: Headers) -> None:
         """Read the events of a call's response."""
         self._call, self._status, self._headers = call, status, headers
-        self._lines = Lines()
+        self._lines = _Lines(_LINE_END)
         self._first = True
-        self._name, self._data, self._id = "", list[str](), ""
+        self._name, self._id = "", ""
+        self._data: list[str] = []
+        self._retry: float | None = None
+        self._size = 0
 
     def feed(self, data: bytes) -> Iterator[Event]:
         """Give the events that are whole."""
-        for line in self._lines.feed(data):
-            if self._first:
-                line, self._first = line.removeprefix("\ufeff"), False
-            if line:
-                self._take(line)
-            elif self._data:
-                yield self._done()
-            else:
-                self._name = ""
+        try:
+            for line in self._lines.feed(data):
+                if self._first:
+                    line, self._first = line.removeprefix("\ufeff"), False
+                if line:
+                    self._take(line)
+                elif self._data:
+                    yield self._done()
+                else:
+                    self._name = ""
+        except TransportError as error:
+            raise self._call.broken(self._headers, error) from error
 
     def _take(self, line: str) -> None:
         name, _, value = line.partition(":")
         value = value.removeprefix(" ")
         if name == "data":
             self._data.append(value)
+            self._size += len(value)
         elif name == "event":
             self._name = value
         elif name == "id" and "\0" not in value:
             self._id = value
+        elif name == "retry" and value.isascii() and value.isdigit():
+            self._retry = int(value) / 1000
+        if self._size > MAX_EVENT:
+            raise TransportError("an event of the stream is too long", permanent=True)
 
     def _done(self) -> Event:
-        event = Event(self._name or "message", "\n".join(self._data), self._id)
-        self._name, self._data = "", []
+        data = "\n".join(self._data)
+        event = Event(self._name or "message", data, self._id, self._retry)
+        self._name, self._data, self._retry, self._size = "", [], None, 0
         if event.event == (RULES.event or "error"):
-            body = event.data.encode()
-            raise self._call.streamed(self._status, self._headers, body)
+            raise self._call.streamed(self._status, self._headers, data.encode())
         return event
 
 
 class Documents:
-    """Reads lines of JSON, and raises the one that is an error."""
+    """Reads lines of JSON, and raises the one that is an error.
+
+    That is the last one. A line that looks like it is held until it is known
+    whether another one follows.
+    """
 
     def __init__(self, call: Call, status: int, headers: Headers) -> None:
         """Read the lines of a call's response."""
         self._call, self._status, self._headers = call, status, headers
-        self._lines = Lines("\n")
+        self._lines = _Lines(_LF)
+        self._held = ""
 
     def feed(self, data: bytes, *, final: bool = False) -> Iterator[Any]:
         """Give the lines that are whole."""
-        for line in self._lines.feed(data, final=final):
-            if not line.strip():
-                continue
-            body = line.encode()
-            if RULES.ndjson and is_error(body, self._headers):
-                raise self._call.streamed(self._status, self._headers, body)
-            yield json.loads(line)
+        try:
+            for line in self._lines.feed(data, final=final):
+                if not line.strip():
+                    continue
+                if self._held:
+                    yield json.loads(self._held)
+                    self._held = ""
+                if RULES.ndjson and is_error(line.encode(), self._headers):
+                    self._held = line
+                else:
+                    yield json.loads(line)
+        except TransportError as error:
+            raise self._call.broken(self._headers, error) from error
+        if final:
+            self.end()
+
+    def end(self) -> None:
+        """Raise the line that was held: the stream is over, well or not."""
+        if self._held:
+            body = self._held.encode()
+            raise self._call.streamed(self._status, self._headers, body)
