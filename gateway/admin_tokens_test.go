@@ -149,7 +149,7 @@ func TestAudit(t *testing.T) {
 	if d := all[3].Details; d["new"] != rotated.Next.ID || d["overlap"] != "1h0m0s" {
 		t.Errorf("details of the rotation: %v", d)
 	}
-	if text := fmt.Sprint(all); strings.Contains(string(text), secret) || strings.Contains(string(text), rotated.Secret) {
+	if text := fmt.Sprint(all); strings.Contains(text, secret) || strings.Contains(text, rotated.Secret) {
 		t.Error("a secret is in the audit log")
 	}
 	older, err := c.Audit(ctx, all[1].ID, 2)

@@ -1,0 +1,185 @@
+package console_test
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/chromedp"
+
+	"github.com/failwell/failwell/admission"
+	"github.com/failwell/failwell/contract/condition"
+	"github.com/failwell/failwell/record"
+)
+
+// patience is how long a page may take; the machine may be busy.
+const patience = 30 * time.Second
+
+// tab is a page in a browser.
+type tab struct {
+	*testing.T
+
+	ctx context.Context
+}
+
+// page opens an address in a browser of its own.
+func page(t *testing.T, address string) (p *tab, said func() []string) {
+	t.Helper()
+	allocator, end := chromedp.NewExecAllocator(t.Context(), append(chromedp.DefaultExecAllocatorOptions[:], chromedp.NoSandbox)...)
+	t.Cleanup(end)
+	ctx, leave := chromedp.NewContext(allocator)
+	t.Cleanup(leave)
+	if err := chromedp.Do(ctx, chromedp.Navigate("about:blank")); err != nil {
+		t.Fatalf("no browser: %v; scripts/ensure.sh browser installs one", err)
+	}
+	listening, quiet := context.WithCancel(ctx)
+	t.Cleanup(quiet)
+	messages := chromedp.Console(listening)
+	p = &tab{T: t, ctx: ctx}
+	p.do(chromedp.Navigate(address))
+	return p, func() (all []string) {
+		p.do(chromedp.Func(func(context.Context, *chromedp.Target) error { quiet(); return nil }))
+		for m, err := range messages {
+			if err != nil {
+				return all
+			}
+			all = append(all, m.String())
+		}
+		return all
+	}
+}
+
+func (p *tab) do(steps ...chromedp.Action[chromedp.Void]) {
+	p.Helper()
+	ctx, cancel := context.WithTimeout(p.ctx, patience)
+	defer cancel()
+	if err := chromedp.Do(ctx, steps...); err != nil {
+		p.Fatal(err)
+	}
+}
+
+// until waits for an expression to be true. The page's policy forbids code that
+// is made from text, which is how chromedp.Poll asks.
+func (p *tab) until(expression string) {
+	p.Helper()
+	ctx, cancel := context.WithTimeout(p.ctx, patience)
+	defer cancel()
+	ask := `new Promise((done) => { const look = () => (` + expression + `) ? done(true) : setTimeout(look, 10); look(); })`
+	for { // a page that is left takes the question with it
+		_, err := chromedp.Run(ctx, chromedp.Evaluate[bool](ask, chromedp.EvalAwaitPromise))
+		if err == nil {
+			return
+		}
+		if ctx.Err() != nil || !strings.Contains(err.Error(), "navigated") {
+			p.Fatalf("it never was: %s (%v)", expression, err)
+		}
+	}
+}
+
+// text is the value of an expression, or of its promise.
+func (p *tab) text(expression string) string {
+	p.Helper()
+	ctx, cancel := context.WithTimeout(p.ctx, patience)
+	defer cancel()
+	out, err := chromedp.Run(ctx, chromedp.Evaluate[string](expression, chromedp.EvalAwaitPromise))
+	if err != nil {
+		p.Fatalf("%s: %v", expression, err)
+	}
+	return out
+}
+
+// picture keeps what the page looks like, where go test -artifacts wants it, and
+// checks that it fits.
+func (p *tab) picture(name string, width int64, scheme string) {
+	p.Helper()
+	p.do(chromedp.EmulateViewport(width, 900))
+	media := emulation.SetEmulatedMediaParams{Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: scheme}}}
+	if _, err := chromedp.Call(p.ctx, emulation.SetEmulatedMedia, media); err != nil {
+		p.Fatal(err)
+	}
+	p.text(`new Promise((done) => setTimeout(() => done(""), 250))`) // charts are drawn again for another width
+	png, err := chromedp.Run(p.ctx, chromedp.FullScreenshot(100))
+	if err != nil {
+		p.Fatal(err)
+	}
+	file := filepath.Join(p.ArtifactDir(), name+".png")
+	if err := os.WriteFile(file, png, 0o600); err != nil {
+		p.Fatal(err)
+	}
+	p.Log(file)
+	if wide := p.text(`String(document.documentElement.scrollWidth - document.documentElement.clientWidth)`); wide != "0" {
+		p.Errorf("%s: the page is %s pixels wider than the window", name, wide)
+	}
+}
+
+var looks = []struct {
+	name   string
+	width  int64
+	scheme string
+}{{"light", 1360, "light"}, {"dark", 1360, "dark"}, {"phone", 390, "light"}}
+
+// TestPagesInABrowser opens every page, in each look, and hears no complaint of
+// the browser.
+func TestPagesInABrowser(t *testing.T) {
+	t.Parallel()
+	s := open(t, nil)
+	keys := []admission.Key{s.key("acme"), s.key("globex"), s.key("initech")}
+	s.busy(keys, 6000)
+	refused := s.aCall(keys[0])
+	p, said := page(t, s.url+s.Invite(s.gateway.AdminToken()))
+	p.until(`location.pathname === "/console/" && document.querySelectorAll("canvas").length >= 3`)
+	for _, x := range []struct{ name, path, there string }{
+		{"overview", "", `document.querySelectorAll("canvas").length >= 3`},
+		{"requests", "requests", `document.querySelectorAll("tbody tr").length === 50`},
+		{"request", "requests/" + refused, `document.querySelector(".gantt") !== null`},
+		{"missing", "requests/nothing", `document.title.includes("No such request")`},
+		{"keys", "keys", `document.querySelectorAll("tbody tr").length === 3`},
+		{"key", "keys/" + keys[0].ID, `document.querySelectorAll("canvas").length >= 2`},
+		{"accounts", "accounts", `document.querySelectorAll("tbody tr").length === 3`},
+		{"account", "accounts/acme", `document.querySelectorAll("canvas").length >= 1`},
+		{"plans", "plans", `document.title.includes("Plans")`},
+		{"contract", "contract", `document.title.includes("Contract")`},
+		{"audit", "audit", `document.title.includes("Audit")`},
+		{"tokens", "tokens", `document.title.includes("Tokens")`},
+	} {
+		p.do(chromedp.EmulateViewport(1360, 900), chromedp.Navigate(s.url+"/console/"+x.path))
+		p.until(x.there)
+		for _, look := range looks {
+			p.picture(x.name+"-"+look.name, look.width, look.scheme)
+		}
+	}
+	for _, m := range said() {
+		t.Errorf("the browser says: %s", m)
+	}
+}
+
+// aCall records one call of three attempts, and returns the id of the first.
+func (s *site) aCall(key admission.Key) string {
+	began := time.Now().Add(-90 * time.Second)
+	for i, x := range []struct {
+		after, took time.Duration
+		status      int
+	}{{0, 80 * time.Microsecond, 429}, {2100 * time.Millisecond, 900 * time.Millisecond, 503}, {5 * time.Second, 420 * time.Millisecond, 201}} {
+		r := record.Record{
+			ID: fmt.Sprintf("019f0c55-0001-7000-8000-00000000000%d", i), Time: began.Add(x.after), Ended: began.Add(x.after + x.took), Took: x.took,
+			Account: key.Account, Key: key.ID, KeyStart: key.Start, Plan: "free", Operation: "POST /v1/memories", Method: "POST", Path: "/v1/memories",
+			Status: x.status, Stage: record.Handling, Trace: "4bf92f3577b34da6a3ce929d0e0e4736", Attempt: i + 1, Sent: 312, Bytes: 248,
+			Decided: 40 * time.Microsecond, Upstream: x.took * 9 / 10, Idempotency: record.Idempotency{State: record.Worked, Hash: "h"},
+			Limits: []record.Limit{{Kind: "rate", Max: 60, Per: time.Minute, Cost: 1, Before: 12, After: 11, Reset: began.Add(49 * time.Second), Binding: true}, {Name: "credits", Kind: "quota", Max: 1000, Period: "month", Cost: 1, Before: 412, After: 411, Reset: began.AddDate(0, 0, 9)}},
+			Tries:  []record.Try{{To: "http://127.0.0.1:3000", After: 60 * time.Microsecond, Took: x.took * 9 / 10, Status: x.status}},
+		}
+		if i == 0 {
+			r.Stage, r.Code, r.Condition, r.Upstream, r.Tries, r.RetryAfter = record.Admission, "rate_limit_exceeded", condition.RateLimited, 0, nil, 2*time.Second
+			r.Idempotency.State = record.Freed
+			r.Limits = []record.Limit{{Kind: "rate", Max: 60, Per: time.Minute, Cost: 1, Refused: true, Binding: true, Reset: began.Add(time.Minute)}}
+			r.Body = `{"error":{"code":"rate_limit_exceeded","message":"Too many requests. Retry after 2 seconds.","type":"rate_limit_error","status":429,"request_id":"req_019f0c55-0001-7000-8000-000000000000"}}`
+		}
+		s.records.Add(&r)
+	}
+	return "019f0c55-0001-7000-8000-000000000000"
+}
