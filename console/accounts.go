@@ -66,7 +66,7 @@ func (c *Console) defaultPlan() string {
 }
 
 func (c *Console) openAccount(v *view) error {
-	form := v.r.PostForm
+	form := v.r.Form
 	a := account{ID: strings.TrimSpace(form.Get("id")), Name: strings.TrimSpace(form.Get("name")), Plan: form.Get("plan"), State: "active"}
 	if a.ID == "" {
 		v.tell(true, "An account needs an id.")
@@ -145,7 +145,7 @@ func (c *Console) account(v *view) error {
 }
 
 func (c *Console) changeAccount(v *view) error {
-	id, form := v.r.PathValue("id"), v.r.PostForm
+	id, form := v.r.PathValue("id"), v.r.Form
 	at, here := "/v1/accounts/"+url.PathEscape(id), Path+"accounts/"+url.PathEscape(id)
 	switch v.r.PathValue("change") {
 	case "standing":

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strconv"
 	"time"
 
 	"github.com/failwell/failwell/contract"
@@ -104,7 +105,7 @@ func (c *Console) fail(w http.ResponseWriter, status int, of condition.Condition
 	f := contract.Failure{Code: code, Condition: of, Status: status, RequestID: w.Header().Get("X-Request-Id"), Time: c.now()}
 	if wait > 0 {
 		f.RetryAfter, f.HasRetryAfter = wait, true
-		w.Header().Set("Retry-After", fmt.Sprint(int(wait.Seconds())))
+		w.Header().Set("Retry-After", strconv.Itoa(int(wait.Seconds())))
 	}
 	body, status, mediaType := c.problem.AppendError(nil, &f)
 	w.Header().Set("Content-Type", mediaType)

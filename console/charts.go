@@ -49,13 +49,12 @@ func newChart(s *record.Series) chart {
 	return c
 }
 
-func (c *chart) line(name, colour string) *line {
+func (c *chart) line(name, colour string) {
 	values := make([]*int64, len(c.Times))
 	for i := range values {
 		values[i] = new(int64)
 	}
 	c.Series = append(c.Series, line{Name: name, Colour: colour, Values: values})
-	return &c.Series[len(c.Series)-1]
 }
 
 func (l *line) add(i int, n int64) {
@@ -138,9 +137,8 @@ func codeChart(s *record.Series, codes []codeCount) chart {
 type heat struct {
 	Times []int64 `json:"times"`
 	Step  int64   `json:"step"`
-	// Bounds are upper bounds in milliseconds; the last row is what took longer.
-	Bounds []float64 `json:"bounds"`
-	Labels []string  `json:"labels"`
+	// Labels are upper bounds; the last one may be what took longer than all.
+	Labels []string `json:"labels"`
 	// Counts are by row, then by time.
 	Counts [][]int64 `json:"counts"`
 	Totals []int64   `json:"-"`
@@ -175,18 +173,16 @@ func heatOf(s *record.Series) heat {
 	}
 	first, last = max(first-1, 0), min(last+1, rows-1)
 	for j := first; j <= last; j++ {
-		label, bound := "", 0.0
+		label := "> " + boundName(bounds[len(bounds)-1])
 		if j < len(bounds) {
-			label, bound = boundName(bounds[j]), float64(bounds[j])/float64(time.Millisecond)
-		} else {
-			label, bound = "> "+boundName(bounds[len(bounds)-1]), 2*float64(bounds[len(bounds)-1])/float64(time.Millisecond)
+			label = boundName(bounds[j])
 		}
 		row, total := make([]int64, len(s.Buckets)), int64(0)
 		for i := range s.Buckets {
 			row[i] = s.Buckets[i].Latency[j]
 			total += row[i]
 		}
-		h.Bounds, h.Labels, h.Counts, h.Totals = append(h.Bounds, bound), append(h.Labels, label), append(h.Counts, row), append(h.Totals, total)
+		h.Labels, h.Counts, h.Totals = append(h.Labels, label), append(h.Counts, row), append(h.Totals, total)
 	}
 	return h
 }
@@ -217,7 +213,7 @@ func limitViews(records []record.Record) []limitView {
 				continue
 			}
 			seen[k] = true
-			v := limitView{Title: strings.TrimPrefix(l.Title(), "the "), Of: l.Of(), Kind: l.Kind, Max: l.Max, Left: l.After, Reset: l.Reset}
+			v := limitView{Title: strings.TrimPrefix(l.Title(), "the "), Of: limitOf(l), Kind: l.Kind, Max: l.Max, Left: l.After, Reset: l.Reset}
 			points := record.Points(records, l.Name, l.Kind)
 			v.Chart.Kind, v.Points, v.First, v.Latest = "lines", len(points), points[0].Time, points[len(points)-1].Time
 			left := line{Name: "remaining", Colour: "accent", Total: 1}

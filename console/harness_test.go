@@ -237,3 +237,7 @@ func (s *site) busy(keys []admission.Key, n int) {
 		s.records.Add(&r)
 	}
 }
+
+func accountOf(id string) admission.Account {
+	return admission.Account{ID: id, Name: id, State: admission.AccountActive}
+}

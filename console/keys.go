@@ -98,7 +98,7 @@ func (c *Console) told(v *view, err error, to string) error {
 }
 
 func (c *Console) createKey(v *view) error {
-	form := v.r.PostForm
+	form := v.r.Form
 	body := map[string]any{
 		"account": strings.TrimSpace(form.Get("account")), "name": strings.TrimSpace(form.Get("name")), "environment": form.Get("environment"),
 		"permissions": append([]string{}, form["permission"]...),

@@ -28,7 +28,6 @@ type fed struct {
 	events []record.Event
 	missed int // that are not shown
 	last   string
-	err    error
 }
 
 // feed writes rows as server-sent events until the page goes away. Many at once
@@ -66,7 +65,7 @@ func (c *Console) feed(v *view, q record.Query, after string) error {
 	v.w.Header().Set("X-Accel-Buffering", "no") // nginx would gather it
 	v.w.WriteHeader(http.StatusOK)
 	if _, err := fmt.Fprint(v.w, "retry: 2000\n\n"); err != nil {
-		return nil //nolint:nilerr // the page has gone
+		return nil // the page has gone
 	}
 	pulse, gather := time.NewTicker(beat), time.NewTicker(tick)
 	defer pulse.Stop()
@@ -74,7 +73,7 @@ func (c *Console) feed(v *view, q record.Query, after string) error {
 	var batch fed
 	for {
 		if err := out.Flush(); err != nil {
-			return nil //nolint:nilerr // as above
+			return nil
 		}
 		select {
 		case <-ctx.Done():
@@ -90,15 +89,15 @@ func (c *Console) feed(v *view, q record.Query, after string) error {
 				continue
 			}
 			if err := c.write(v.w, &batch); err != nil {
-				return nil //nolint:nilerr // as above
+				return nil
 			}
 			batch = fed{}
 		case <-pulse.C:
 			if _, err := c.who(v.r, v.token); err != nil {
-				return nil //nolint:nilerr // the page asks again, and is told
+				return nil // the page asks again, and is told
 			}
 			if _, err := fmt.Fprint(v.w, ": still here\n\n"); err != nil {
-				return nil //nolint:nilerr // as above
+				return nil
 			}
 		}
 	}

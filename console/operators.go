@@ -87,7 +87,7 @@ func (c *Console) tokens(v *view) error {
 }
 
 func (c *Console) createToken(v *view) error {
-	form := v.r.PostForm
+	form := v.r.Form
 	body := map[string]any{"name": strings.TrimSpace(form.Get("name")), "role": form.Get("role")}
 	if life, err := time.ParseDuration(form.Get("lives")); err == nil && life > 0 {
 		body["expires"] = c.now().Add(life).UTC()

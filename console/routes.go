@@ -97,7 +97,7 @@ func (c *Console) asset(w http.ResponseWriter, r *http.Request) {
 	}
 	w.Header().Set("Content-Type", mediaTypes[path.Ext(name)])
 	w.Header().Set("Cache-Control", "private, max-age=3600")
-	_, _ = w.Write(data) // the reader is gone when this fails
+	_, _ = w.Write(data) //nolint:gosec // a file of ours; when this fails the reader is gone
 }
 
 // frame is what every page has around it.

@@ -3,6 +3,7 @@ package console
 import (
 	"cmp"
 	"fmt"
+	"net/http"
 	"slices"
 	"strings"
 	"time"
@@ -84,9 +85,10 @@ func (c *Console) curl(r *record.Record) string {
 	if c.BaseURL != nil {
 		base = c.BaseURL()
 	}
+	hasBody := r.Method != http.MethodGet && r.Method != http.MethodHead && r.Sent != 0
 	var b strings.Builder
 	b.WriteString("curl -i")
-	if r.Method != "GET" {
+	if r.Method != http.MethodGet {
 		b.WriteString(" -X " + quote(r.Method))
 	}
 	address, headers := quote(strings.TrimSuffix(base, "/")+r.Path), []string{}
@@ -103,14 +105,14 @@ func (c *Console) curl(r *record.Record) string {
 	if r.Idempotency.State != "" {
 		headers = append(headers, `"`+spec.Idempotency.Header+`: $(uuidgen)"`)
 	}
-	if r.Sent != 0 && r.Method != "GET" && r.Method != "HEAD" {
+	if hasBody {
 		headers = append(headers, quote("Content-Type: application/json"))
 	}
 	b.WriteString(" " + address)
 	for _, h := range headers {
 		b.WriteString(" \\\n  -H " + h)
 	}
-	if r.Sent != 0 && r.Method != "GET" && r.Method != "HEAD" {
+	if hasBody {
 		b.WriteString(" \\\n  --data @body.json")
 	}
 	return b.String()
@@ -119,10 +121,10 @@ func (c *Console) curl(r *record.Record) string {
 // quote makes one word of a shell of any text: what came from a caller must not
 // become a command.
 func quote(s string) string {
-	plain := s != "" && strings.IndexFunc(s, func(r rune) bool {
-		return !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("-_./:=", r))
-	}) < 0
-	if plain {
+	special := func(r rune) bool {
+		return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9') && !strings.ContainsRune("-_./:=", r)
+	}
+	if s != "" && !strings.ContainsFunc(s, special) {
 		return s
 	}
 	if strings.ContainsFunc(s, func(r rune) bool { return r < ' ' || r == 0x7f }) {

@@ -11,7 +11,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/failwell/failwell/contract"
+	"github.com/failwell/failwell/record"
 )
 
 // words are what templates can say.
@@ -20,7 +20,7 @@ func (c *Console) words() template.FuncMap {
 		"ago":       func(t time.Time) string { return ago(c.now().Sub(t)) },
 		"in":        func(t time.Time) string { return span(t.Sub(c.now())) },
 		"past":      func(t time.Time) bool { return !t.After(c.now()) },
-		"clock":     func(t time.Time) string { return t.UTC().Format("15:04:05.000") },
+		"clock":     func(t time.Time) string { return clockOf(t.UTC(), c.now().UTC()) },
 		"day":       func(t time.Time) string { return t.UTC().Format(time.DateOnly) },
 		"stamp":     func(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05") },
 		"iso":       func(t time.Time) string { return t.UTC().Format(time.RFC3339Nano) },
@@ -49,6 +49,15 @@ func (c *Console) words() template.FuncMap {
 		"rate":      func(x float64) string { return strconv.FormatFloat(x, 'f', 1, 64) },
 		"healthy":   healthy,
 		"pretty":    pretty,
+		"limitOf":   limitOf,
+		"limitAt":   func(r *record.Record, i int) *record.Limit { return &r.Limits[i] },
+		"wait": func(d time.Duration) string {
+			if d < time.Second {
+				return took(d)
+			}
+			return span(d)
+		},
+		"titleOf": func(l *record.Limit) string { return strings.TrimPrefix(l.Title(), "the ") },
 	}
 }
 
@@ -59,18 +68,16 @@ func (c *Console) reference(code string) string {
 	}
 	for _, known := range c.Contract().Codes {
 		if known.Name == code || known.Wire == code {
-			return c.Reference + slugOf(known)
+			return c.Reference + known.Slug
 		}
 	}
 	return ""
 }
 
-func slugOf(code *contract.Code) string { return url.PathEscape(code.Name) }
-
 // asJSON is for attributes that scripts read.
 func asJSON(v any) (string, error) {
 	text, err := json.Marshal(v)
-	return string(text), err //nolint:wrapcheck // the template says where
+	return string(text), err
 }
 
 // queryOf makes the query of a link from names and values; those without a
@@ -210,4 +217,25 @@ func pretty(body string) string {
 		return body
 	}
 	return out.String()
+}
+
+// clockOf is a time, with the day where that is not today.
+func clockOf(t, now time.Time) string {
+	if t.YearDay() == now.YearDay() && t.Year() == now.Year() {
+		return t.Format("15:04:05.000")
+	}
+	return t.Format("01-02 15:04:05.000")
+}
+
+// limitOf is what a limit grants.
+func limitOf(l *record.Limit) string {
+	switch {
+	case l.Per > 0:
+		return count(l.Max) + " per " + per(l.Per)
+	case l.Period != "":
+		return count(l.Max) + " per " + l.Period
+	case l.Max > 0:
+		return count(l.Max)
+	}
+	return "what was paid in"
 }

@@ -22,9 +22,22 @@
     return `${d.getUTCFullYear()}-${two(d.getUTCMonth() + 1)}-${two(d.getUTCDate())} ${two(d.getUTCHours())}:${two(d.getUTCMinutes())}:${two(d.getUTCSeconds())} UTC`;
   };
 
+  const months = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+  const clock = (seconds, step) => {
+    const d = new Date(seconds * 1000);
+    const day = `${months[d.getUTCMonth()]} ${d.getUTCDate()}`;
+    if (step >= 86400) return day;
+    const time = `${two(d.getUTCHours())}:${two(d.getUTCMinutes())}`;
+    if (time === "00:00" && step >= 60) return day;
+    return step < 60 ? `${time}:${two(d.getUTCSeconds())}` : time;
+  };
+
   const axes = (extra = {}) => {
     const line = { stroke: colour("quiet"), grid: { stroke: colour("line"), width: 1 }, ticks: { show: false }, font: "11px system-ui, sans-serif" };
-    return [{ ...line, grid: { show: false }, space: 70 }, { ...line, size: 46, space: 32, incrs: [1, 2, 5, 10, 20, 50, 100, 200, 500, 1e3, 2e3, 5e3, 1e4, 2e4, 5e4, 1e5, 1e6, 1e7], values: (_, all) => all.map((v) => v >= 1e4 ? `${v / 1000}k` : number(v)), ...extra }];
+    return [
+      { ...line, grid: { show: false }, space: 64, size: 24, values: (_, all, __, ___, step) => all.map((v) => clock(v, step)) },
+      { ...line, size: 46, space: 32, incrs: [1, 2, 5, 10, 20, 50, 100, 200, 500, 1e3, 2e3, 5e3, 1e4, 2e4, 5e4, 1e5, 1e6, 1e7], values: (_, all) => all.map((v) => v >= 1e4 ? `${v / 1000}k` : number(v)), ...extra },
+    ];
   };
 
   // A box that follows the pointer.
@@ -74,24 +87,36 @@
     place.append(list);
   }
 
-  // Bars upon bars: each is drawn from the ground up, the highest first.
+  // Bars upon bars, on whole pixels, so that no colour shines through another.
   function stack(place, data) {
-    const sums = [];
-    const under = data.times.map(() => 0);
-    for (const s of data.series) {
-      s.values.forEach((v, i) => { under[i] += v; });
-      sums.push([...under]);
-    }
-    const bars = uPlot.paths.bars({ size: [0.9, 40], align: 1, gap: 1 });
-    const order = data.series.map((_, i) => i).reverse();
+    const sums = data.times.map((_, i) => data.series.reduce((sum, s) => sum + s.values[i], 0));
+    const paint = (u) => {
+      const { ctx } = u;
+      ctx.save();
+      data.times.forEach((t, i) => {
+        const left = Math.round(u.valToPos(t, "x", true)), right = Math.round(u.valToPos(t + data.step, "x", true));
+        let under = 0;
+        let bottom = Math.round(u.valToPos(0, "y", true));
+        for (const s of data.series) {
+          if (!s.values[i]) continue;
+          under += s.values[i];
+          // What is there is seen, however little it is.
+          const top = Math.min(Math.round(u.valToPos(under, "y", true)), bottom - 1);
+          ctx.fillStyle = ofSeries(s.colour);
+          ctx.fillRect(left, top, Math.max(right - left - 1, 1), bottom - top);
+          bottom = top;
+        }
+      });
+      ctx.restore();
+    };
     const chart = new uPlot({
-      ...base(place, 190), axes: axes(), scales: { x: { time: true, range: () => [data.times[0], data.times.at(-1) + data.step] }, y: { range: (_, __, max) => [0, Math.max(max, 4)] } },
-      series: [{}, ...order.map((i) => ({ label: data.series[i].name, fill: ofSeries(data.series[i].colour), width: 0, paths: bars, points: { show: false } }))],
-      plugins: [tip((_, i) => {
+      ...base(place, 180), axes: axes(), scales: { x: { time: true, range: () => [data.times[0], data.times.at(-1) + data.step] }, y: { range: (_, __, max) => [0, Math.max(max * 1.06, 4)] } },
+      series: [{}, { paths: () => null, points: { show: false } }],
+      plugins: [{ hooks: { draw: paint } }, tip((_, i) => {
         const rows = data.series.map((s) => [s, s.values[i]]).filter(([, v]) => v > 0).reverse().map(([s, v]) => row(s.name, number(v), swatch(s.colour)));
         return [element("p", "when", when(data.times[i])), ...(rows.length ? rows : [row("nothing", "")])];
       })],
-    }, [data.times, ...order.map((i) => sums[i])], place);
+    }, [data.times, sums], place);
     legend(place, data.series.filter((s) => s.values.some((v) => v > 0)).map((s) => [s.name, swatch(s.colour)]));
     return chart;
   }
@@ -132,7 +157,7 @@
     };
     return new uPlot({
       ...base(place, 206), scales: { x: { time: true, range: () => [data.times[0], data.times.at(-1) + data.step] }, y: { range: () => [0, rows] } },
-      axes: axes({ size: 58, incrs: [1], space: 16, splits: () => data.labels.map((_, i) => i + 1), values: (_, all) => all.map((v) => data.labels[v - 1] ?? ""), grid: { show: false } }),
+      axes: axes({ size: 58, splits: () => data.labels.map((_, i) => i + 1), filter: (_, all) => all, values: () => data.labels.map((label, i) => rows <= 8 || (rows - i) % 2 ? label : ""), grid: { show: false } }),
       series: [{}, { paths: () => null, points: { show: false } }],
       plugins: [{ hooks: { draw } }, tip((u, i, top) => {
         const y = Math.floor(u.posToVal(top, "y"));
