@@ -42,6 +42,8 @@ type keyed struct {
 	sent  int
 	begun bool
 	grace *time.Timer
+	// flowing: what the handler flushes is passed on, all but its last byte.
+	flowing bool
 
 	// ended: the record has its last state, and ending says how to settle.
 	ended  bool
@@ -57,8 +59,8 @@ const (
 	// heldWhole is up to which length an answer is held back whole. Of a longer
 	// one the last piece is.
 	heldWhole = 32 << 10
-	// flushGrace is how long an answer may go on after a Flush until it is taken
-	// for a stream, which is not kept: proxies flush whatever has no length.
+	// flushGrace is how long a Flush is held back: proxies flush whatever has no
+	// length, and mostly the end follows at once.
 	flushGrace = 200 * time.Millisecond
 )
 
@@ -104,7 +106,10 @@ func (x *exchange) capture(p []byte) (int, error) {
 	k.answer = append(k.answer, p...)
 	x.bytes += int64(len(p))
 	x.remember(p)
-	if len(k.answer) > heldWhole {
+	switch {
+	case k.flowing:
+		x.sendBody(len(k.answer) - 1)
+	case len(k.answer) > heldWhole:
 		x.sendHead()
 		x.sendBody(len(k.answer) - len(p))
 	}
@@ -244,26 +249,40 @@ func streams(contentType string) bool {
 	return false
 }
 
-// flush passes on what the handler has said so far, which then is not kept. An
-// answer that ends soon after is.
+// flush passes on what the handler has said so far. A stream is not kept then. Of
+// any other answer the last byte is held back until it is recorded.
 func (x *exchange) flush() error {
 	k := x.keyed
-	if streams(k.header.Get("Content-Type")) {
+	switch {
+	case streams(k.header.Get("Content-Type")):
 		if !x.bury() {
 			return errOver
 		}
 		return http.NewResponseController(x.w).Flush() //nolint:wrapcheck // what the connection says
-	}
-	if k.grace == nil {
+	case k.flowing:
+		return http.NewResponseController(x.w).Flush() //nolint:wrapcheck // as above
+	case k.grace == nil:
 		k.grace = time.AfterFunc(flushGrace, func() {
 			x.mu.Lock()
 			defer x.mu.Unlock()
-			if k.capturing && x.bury() {
+			if k.capturing && x.flow() {
 				_ = http.NewResponseController(x.w).Flush() // the next write tells
 			}
 		})
 	}
 	return nil
+}
+
+// flow begins to pass an answer on as it comes.
+func (x *exchange) flow() bool {
+	k := x.keyed
+	if x.said() != finished {
+		return x.bury()
+	}
+	k.flowing = true
+	x.sendHead()
+	x.sendBody(len(k.answer) - 1)
+	return true
 }
 
 // conclude records how a keyed call ended and sends what was held back. It

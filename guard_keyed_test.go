@@ -310,20 +310,21 @@ func TestHandlerTimesOut(t *testing.T) {
 	})
 }
 
-// TestSlowStream: an answer that is flushed and does not end soon is passed on,
-// and not kept.
-func TestSlowStream(t *testing.T) {
+// TestSlowAnswer: an answer that is flushed and does not end soon is passed on as
+// it comes, but for its last byte, and kept all the same.
+func TestSlowAnswer(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		saw := make(chan int, 1)
 		rec := &watched{ResponseRecorder: httptest.NewRecorder(), saw: saw}
 		x := newTill(t, func(w http.ResponseWriter, _ *http.Request) {
-			io.WriteString(w, "first")
-			_ = http.NewResponseController(w).Flush()
-			if n := <-saw; n != 5 {
-				t.Errorf("%d bytes were passed on", n)
+			for i, piece := range []string{"first", "second"} {
+				io.WriteString(w, piece)
+				_ = http.NewResponseController(w).Flush()
+				if n, want := <-saw, len("firstsecond"[:5+6*i])-1; n != want {
+					t.Errorf("%d bytes were passed on, want %d", n, want)
+				}
 			}
-			io.WriteString(w, "second")
 		})
 		r := httptest.NewRequest(http.MethodPost, "/pay", strings.NewReader("5"))
 		r.Header.Set("Idempotency-Key", "k")
@@ -331,8 +332,32 @@ func TestSlowStream(t *testing.T) {
 		if rec.Body.String() != "firstsecond" {
 			t.Errorf("got %q", rec.Body)
 		}
+		if resp, text := x.pay("k", "5"); resp.StatusCode != 200 || text != "firstsecond" || x.worked.Load() != 1 {
+			t.Errorf("then %d %q, worked %d times", resp.StatusCode, text, x.worked.Load())
+		}
+	})
+}
+
+// TestSlowRefusal: one that says nothing final is passed on whole.
+func TestSlowRefusal(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		saw := make(chan int, 1)
+		rec := &watched{ResponseRecorder: httptest.NewRecorder(), saw: saw}
+		x := newTill(t, func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Type", "application/json")
+			w.WriteHeader(http.StatusBadGateway)
+			io.WriteString(w, "{}")
+			_ = http.NewResponseController(w).Flush()
+			if n := <-saw; n != 2 {
+				t.Errorf("%d bytes were passed on", n)
+			}
+		})
+		r := httptest.NewRequest(http.MethodPost, "/pay", strings.NewReader("5"))
+		r.Header.Set("Idempotency-Key", "k")
+		x.Wrap(x.handler).ServeHTTP(rec, r)
 		resp, text := x.pay("k", "5")
-		code(t, resp, text, 409, "gone")
+		code(t, resp, text, 409, "unknown")
 	})
 }
 
