@@ -22,7 +22,7 @@ type generateCmd struct {
 	Docs       generateDocsCmd       `cmd:"" help:"The reference of all errors: a site, or Markdown."                      name:"docs"`
 	JSON       generateJSONCmd       `cmd:"" help:"What clients obey, as one JSON file: for clients in further languages." name:"json"`
 	Python     generatePythonCmd     `cmd:"" help:"A package for Python 3.10 and later, for threads and asyncio."`
-	TypeScript generateTypeScriptCmd `cmd:"" help:"A package for TypeScript and JavaScript, for Node 18 and browsers." name:"typescript"`
+	TypeScript generateTypeScriptCmd `cmd:"" help:"A package for TypeScript and JavaScript, for Node 18 and browsers."     name:"typescript"`
 }
 
 // generateTo are the flags of every target.

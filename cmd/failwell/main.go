@@ -37,6 +37,7 @@ type cli struct {
 	Accounts accountsCmd `cmd:"" help:"Manage accounts: plans, states, balances, usage."`
 	Store    storeCmd    `cmd:"" help:"Check stores, and copy between them."`
 	Contract contractCmd `cmd:"" help:"Show, check and start contracts."`
+	Call     callCmd     `cmd:"" help:"Make a call by its contract: repeated where that is right, its failure explained."`
 	Explain  explainCmd  `cmd:"" help:"Explain an error code, or a response from stdin."`
 	Generate generateCmd `cmd:"" help:"Generate clients from a contract."`
 

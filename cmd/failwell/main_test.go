@@ -7,6 +7,8 @@ import (
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/failwell/failwell/failwelltest"
 )
 
 func TestMain(m *testing.M) {
@@ -23,9 +25,10 @@ func TestScripts(t *testing.T) {
 			e.Setenv("HOME", e.WorkDir)
 			e.Setenv("XDG_RUNTIME_DIR", e.WorkDir+"/run")
 			e.Setenv("XDG_STATE_HOME", e.WorkDir+"/state")
+			e.Values[answering{}] = &[]*failwelltest.Server{}
 			return nil
 		},
-		Cmds:                map[string]func(*testscript.TestScript, bool, []string){"exits": exits},
+		Cmds:                map[string]func(*testscript.TestScript, bool, []string){"exits": exits, "answers": answers, "received": received},
 		RequireExplicitExec: true,
 	})
 }
