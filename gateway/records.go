@@ -69,7 +69,7 @@ func (g *Gateway) closeRecords() {
 	if g.records == nil {
 		return
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), closeRecords)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(g.lifetime), closeRecords)
 	defer cancel()
 	if err := g.records.Close(ctx); err != nil {
 		g.log.Warn("the last records could not be written", "err", err)

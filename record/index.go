@@ -149,6 +149,8 @@ const orphaned = groupTime + 10*time.Minute
 
 // adopt indexes what recorders that were killed have left in the tail.
 func (l *Log) adopt(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, closeTime)
+	defer cancel()
 	heads, err := l.tail(ctx)
 	if err != nil {
 		l.logger().Debug("records left by others were not indexed", "err", err)

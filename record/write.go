@@ -26,8 +26,7 @@ func (l *Log) run() {
 	defer l.follow.close()
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
-	l.adopt(ctx)
-	trimmed := time.Time{}
+	trimmed, adopted := time.Time{}, false
 	told := false
 	for last := false; !last; {
 		select {
@@ -36,6 +35,10 @@ func (l *Log) run() {
 		case <-l.full:
 		case <-l.closing:
 			last = true
+		}
+		if !adopted && !last { // whoever only reads changes nothing
+			adopted = true
+			l.adopt(ctx)
 		}
 		err := l.flush(ctx, last)
 		if now := l.now(); err == nil && now.Sub(trimmed) > trimEvery {

@@ -39,6 +39,8 @@ type cli struct {
 	Contract contractCmd `cmd:"" help:"Show, check and start contracts."`
 	Call     callCmd     `cmd:"" help:"Make a call by its contract: repeated where that is right, its failure explained."`
 	Explain  explainCmd  `cmd:"" help:"Explain an error code, or a response from stdin."`
+	Trace    traceCmd    `cmd:"" help:"Tell what happened to one request, by its id."`
+	Log      logCmd      `cmd:"" help:"List requests, or follow them as they end."`
 	Generate generateCmd `cmd:"" help:"Generate clients from a contract."`
 
 	Version kong.VersionFlag `help:"Print the version and exit."`
