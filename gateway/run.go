@@ -45,13 +45,13 @@ func (g *Gateway) Run(ctx context.Context) error {
 	drain := g.live.Load().settings.DrainTimeout
 	g.log.Info("draining", "under_way", g.underWay.Load(), "timeout", drain)
 	g.drain(servers, drain, end) //nolint:contextcheck // draining begins when the context has ended
-	g.closeRecords()             // and with it whoever follows
+	g.closeRecords()             //nolint:contextcheck // as above; it ends whoever follows as well
 	if admin != nil {
 		admin()
 	}
 	g.live.Load().closeIdle()
-	g.giveBack() //nolint:contextcheck // as above
-	return errors.Join(cause, g.Close())
+	g.giveBack()                         //nolint:contextcheck // as above
+	return errors.Join(cause, g.Close()) //nolint:contextcheck // as above
 }
 
 // giveBack returns what was taken ahead of limits that are leased; what cannot

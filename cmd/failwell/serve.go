@@ -65,7 +65,7 @@ func (x *serveCmd) serve(ctx context.Context, c *console, g *gateway.Gateway) er
 	defer signal.Stop(hangup)
 	if x.JSON {
 		if err := c.json(map[string]string{"url": g.URL(), "admin": adminURL(g)}); err != nil {
-			return errors.Join(err, g.Close())
+			return errors.Join(err, g.Close()) //nolint:contextcheck // it closes what was opened
 		}
 	}
 	over := make(chan struct{})
