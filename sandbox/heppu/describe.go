@@ -16,6 +16,6 @@ func (*api) Describe() map[string]stand.Description {
 			Bodies: stand.JSON(map[string]any{"name": stand.Printable()}), Done: []int{201},
 			Links: stand.To("/data/id", "keyId", "keys.revoke"),
 		},
-		"calls.create": {Done: []int{201}},
+		"calls.create": {Done: []int{201}, Links: stand.To("/data/id", "callId", "calls.get")},
 	}
 }

@@ -7,8 +7,8 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"net/http"
+	"net/url"
 	"strings"
 	"time"
 
@@ -39,12 +39,17 @@ func (h *api) Handlers() map[string]stand.Handler {
 		"keys.create":   h.createKey,
 		"keys.revoke":   h.revokeKey,
 		"calls.create":  h.createCall,
+		"calls.list":    h.listCalls,
+		"calls.get":     h.getCall,
 	}
 }
 
 func (*api) Seed(context.Context) error { return nil }
 
-func (*api) Tasks() map[string]func(context.Context, string) error { return nil }
+// Tasks of a call: its id is "account/id".
+func (h *api) Tasks() map[string]func(context.Context, string) error {
+	return map[string]func(context.Context, string) error{"answer": h.answerCall, "hang_up": h.endCall}
+}
 
 // agent is the resource as the API shows it.
 type agent struct {
@@ -124,14 +129,16 @@ func (h *api) listAgents(w http.ResponseWriter, r *http.Request) error {
 			matching = append(matching, a)
 		}
 	}
+	page, about := cut(query, matching)
+	return h.answer(w, http.StatusOK, map[string]any{"agents": page, "pagination": about})
+}
+
+// cut takes the page out of a list that the query asks for, and tells about it.
+func cut[T any](query url.Values, all []T) (page []T, about map[string]any) {
 	limit, offset := stand.Number(query, "limit", 50), stand.Number(query, "offset", 0)
-	total := len(matching)
-	from := min(offset, total)
-	page := matching[from:min(from+limit, total)]
-	return h.answer(w, http.StatusOK, map[string]any{
-		"agents":     page,
-		"pagination": map[string]any{"limit": limit, "offset": offset, "total": total, "hasMore": from+len(page) < total},
-	})
+	from := min(offset, len(all))
+	page = all[from:min(from+limit, len(all))]
+	return page, map[string]any{"limit": limit, "offset": offset, "total": len(all), "hasMore": from+len(page) < len(all)}
 }
 
 // readAgent decodes a body that the schema has accepted and checks what a
@@ -295,31 +302,4 @@ func (h *api) deleteAgent(w http.ResponseWriter, r *http.Request) error {
 	}
 	w.WriteHeader(http.StatusNoContent)
 	return nil
-}
-
-func (h *api) createCall(w http.ResponseWriter, r *http.Request) error {
-	var in struct {
-		AgentID     string         `json:"agentId"`
-		PhoneNumber string         `json:"phoneNumber"`
-		CallerID    *string        `json:"callerId"`
-		Metadata    map[string]any `json:"metadata"`
-	}
-	if err := json.NewDecoder(r.Body).Decode(&in); err != nil {
-		return failwell.FromCondition(failwell.FormatInvalid, err)
-	}
-	a, _, err := h.find(r, in.AgentID)
-	if err != nil {
-		return err
-	}
-	if a.Type != "voice" || a.Status == "inactive" {
-		return failwell.New(h.conflict, fmt.Errorf("agent %s is %s and %s", a.ID, a.Type, a.Status)). //nolint:err113 // the particulars are for the log
-														With("field", "agentId").With("conflict", "invalid_state")
-	}
-	if err := h.Backend.Call(r.Context()); err != nil {
-		return err
-	}
-	return h.answer(w, http.StatusCreated, map[string]any{
-		"id": stand.NewID("call_"), "status": "queued", "agentId": a.ID, "phoneNumber": in.PhoneNumber, "callerId": in.CallerID,
-		"startedAt": h.now(), "agent": map[string]string{"id": a.ID, "name": a.Name, "type": a.Type}, "metadata": in.Metadata,
-	})
 }

@@ -322,6 +322,56 @@ func TestHeppuKeys(t *testing.T) {
 	}
 }
 
+// A call is made, answered and ended by the clock, and belongs to who made it.
+func TestHeppuCalls(t *testing.T) {
+	s := start(t, sandbox.Options{})
+	agent := s.id(s.call("valid", "POST", "/api/v1/agents", `{"name":"A","type":"voice"}`))
+	made := s.call("valid", "POST", "/api/v1/calls/outbound", `{"agentId":"`+agent+`","phoneNumber":"+358401234567","priority":3.0,"metadata":{"case":7}}`)
+	id := s.id(made)
+	if made.status != 201 || !strings.Contains(made.body, `"status":"queued"`) || !strings.Contains(made.body, `"metadata":{"case":7}`) {
+		t.Fatalf("%d %s", made.status, made.body)
+	}
+	for _, tc := range []struct {
+		after  time.Duration
+		status string
+	}{{0, "queued"}, {5 * time.Second, "in_progress"}, {59 * time.Second, "in_progress"}, {time.Second, "completed"}} {
+		if err := s.Advance(t.Context(), tc.after); err != nil {
+			t.Fatal(err)
+		}
+		if got := s.call("read_only", "GET", "/api/v1/calls/"+id, ""); got.status != 200 || !strings.Contains(got.body, `"status":"`+tc.status+`"`) {
+			t.Errorf("after %v: %d %s, want %s", tc.after, got.status, got.body, tc.status)
+		}
+	}
+	later := s.id(s.call("valid", "POST", "/api/v1/calls/outbound", `{"agentId":"`+agent+`","phoneNumber":"+15550100"}`))
+	list := func(query string) string {
+		var got struct{ Data struct{ Calls []struct{ ID string } } }
+		r := s.call("valid", "GET", "/api/v1/calls?"+query, "")
+		if err := json.Unmarshal([]byte(r.body), &got); err != nil {
+			t.Fatalf("%v in %s", err, r.body)
+		}
+		var ids []string
+		for _, c := range got.Data.Calls {
+			ids = append(ids, c.ID)
+		}
+		return strings.Join(ids, " ")
+	}
+	for query, want := range map[string]string{
+		"": later + " " + id, "limit=1": later, "offset=1": id, "status=completed": id, "agentId=" + agent: later + " " + id, "agentId=none": "", "offset=9": "",
+	} {
+		if got := list(query); got != want {
+			t.Errorf("%q: %q, want %q", query, got, want)
+		}
+	}
+	for _, path := range []string{"none", strings.Repeat("x", 500)} {
+		if got := s.call("valid", "GET", "/api/v1/calls/"+path, ""); got.status != 404 || !strings.Contains(got.body, `"resource_type":"call"`) {
+			t.Errorf("%.10s: %d %s", path, got.status, got.body)
+		}
+	}
+	if got := s.call("other", "GET", "/api/v1/calls/"+id, ""); got.status != 404 {
+		t.Errorf("another organisation reads it: %d %s", got.status, got.body)
+	}
+}
+
 // Names are unique also when many ask for one at once.
 func TestHeppuUniqueNames(t *testing.T) {
 	s := start(t, sandbox.Options{})
