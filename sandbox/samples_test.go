@@ -104,5 +104,12 @@ var samples = map[string]map[string]string{
 		"a provider that is away": "503 503 503: GivenUp",
 		"a lost connection":       "0: ConnectionError", // not repeated
 	},
-XX
+	"hebbrix_client.py": {
+		"a memory":                      "201: fine",
+		"a revoked key":                 "401 401 401 401 401: AuthenticationError 401 invalid_api_key", // its base class is caught
+		"a minute to wait":              "429 429 429 429 429: RateLimitError 429 rate_limit_exceeded",  // and not waited
+		"done, and said to have failed": "500 500 201: fine",
+		"memories of it":                "200: 3",       // no key protects them
+		"a lost connection":             "0: ReadError", // no error of the client's, and not repeated
+	},
 }

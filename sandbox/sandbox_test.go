@@ -204,8 +204,11 @@ func TestForcedLikeCaused(t *testing.T) {
 	s := sandboxtest.Start(t, "heppu", sandbox.Options{BackendTimeout: 500 * time.Millisecond})
 	s.Call("valid", "POST", agents, `{"name":"A","type":"voice"}`)
 	agent := sandboxtest.Decode[struct{ Data struct{ ID string } }](t, s.Call("valid", "POST", agents, `{"name":"B","type":"voice"}`)).Data.ID
-	dial := `{"agentId":"` + agent + `","phoneNumber":"+358401234567"}`
+	broken := sandboxtest.Decode[struct{ Data struct{ ID string } }](t, s.Call("valid", "POST", agents, `{"name":"C"}`)).Data.ID
+	s.Control("PUT", "corrupt/heppu/agents/org_main/"+broken, "")
+	seen := map[string]bool{"bad_gateway": true, "gateway_timeout": true, "rate_limit_exceeded": true} // which come further down
 	for _, tc := range []struct{ code, as, method, path, body string }{
+		{"internal_error", "valid", "GET", "/" + broken, ""},
 		{"missing_api_key", "", "GET", "", ""},
 		{"invalid_api_key", "unknown", "GET", "", ""},
 		{"revoked_api_key", "revoked", "GET", "", ""},
@@ -220,7 +223,14 @@ func TestForcedLikeCaused(t *testing.T) {
 			t.Errorf("%s: %d %s", tc.code, r.Status, r.Body)
 		}
 		s.LikeForced(r, tc.as, tc.method, agents+tc.path, tc.body)
+		seen[tc.code] = true
 	}
+	for _, code := range s.Contract().Codes {
+		if !code.Beyond && !seen[code.Name] {
+			t.Errorf("nothing causes %s", code.Name)
+		}
+	}
+	dial := `{"agentId":"` + agent + `","phoneNumber":"+358401234567"}`
 	for mode, code := range map[string]string{"down": "bad_gateway", "slow": "gateway_timeout"} {
 		s.Control("PUT", "backend", `{"mode":"`+mode+`"}`)
 		r := s.Call("valid", "POST", "/api/v1/calls/outbound", dial)

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/failwell/failwell/contract/condition"
+	"github.com/failwell/failwell/internal/sandboxtest"
 	"github.com/failwell/failwell/sandbox/fault"
 )
 
@@ -63,8 +64,8 @@ func TestErrors(t *testing.T) {
 		{"expired", call("expired", "GET", "/user-files", ""), 401, "EXPIRED_API_KEY", condition.KeyExpired, ""},
 		{"deactivated", call("deactivated", "GET", "/user-files", ""), 401, "DEACTIVATED_API_KEY", condition.KeyDeactivated, ""},
 		{"scope", call("read_only", "POST", "/video-uploads/abort", `{"media_id":"m","upload_id":"u"}`), 403, "AUTHZ_ERROR", condition.PermissionDenied, "map[required_scope:write]"},
-		{"past due", call("unpaid", "GET", "/user-files", ""), 402, "HTTP_402", condition.PaymentRequired, ""},
 		{"no credits", func() reply { return unpaid.complete("") }, 402, "HTTP_402", condition.PaymentRequired, "map[available_credits:0 balance:Video credits required_credits:1]"},
+		{"past due", call("unpaid", "GET", "/user-files", ""), 402, "HTTP_402", condition.PaymentRequired, ""},
 		{"unknown file", call("valid", "GET", "/user-files/nothing", ""), 404, "HTTP_404", condition.ResourceMissing, "map[resource_id:nothing resource_type:file]"},
 		{"somebody else's file", call("other", "GET", "/user-files/"+id, ""), 404, "HTTP_404", condition.ResourceMissing, ""},
 		{"unknown path", call("valid", "GET", "/nothing", ""), 404, "HTTP_404", condition.ResourceMissing, ""},
@@ -126,16 +127,21 @@ func TestErrors(t *testing.T) {
 		}
 		seen[x.code] = true
 	}
+	for _, code := range []string{"RATE_LIMIT_ERROR", "USAGE_LIMIT_EXCEEDED", "CONCURRENT_UPLOAD_LIMIT_EXCEEDED", "MEMORY_LIMIT_EXCEEDED"} {
+		seen[code] = true // which have tests of their own
+	}
+	for _, code := range s.Contract().Codes {
+		if !code.Beyond && !seen[code.Name] {
+			t.Errorf("nothing causes %s", code.Name)
+		}
+	}
 }
 
 // likeForced checks that an error looks the same by force.
 func (s *server) likeForced(caused reply) {
 	s.Helper()
 	forced := s.do(s.request(s.Context(), "plan_enterprise", "GET", "/user-files", http.NoBody, fault.Header, caused.failure.Code.Name))
-	a, b := caused.failure, forced.failure
-	if a.Code != b.Code || a.Status != b.Status || a.Envelope != b.Envelope || caused.header.Get("Content-Type") != forced.header.Get("Content-Type") {
-		s.Errorf("by its cause %d %s, by force %d %s", caused.status, caused.body, forced.status, forced.body)
-	}
+	sandboxtest.Alike(s.T, caused.told(), forced.told())
 }
 
 // behind sends a new file while the provider is in a mode.

@@ -20,6 +20,7 @@ import (
 	"github.com/failwell/failwell/admission"
 	"github.com/failwell/failwell/contract"
 	"github.com/failwell/failwell/contract/condition"
+	"github.com/failwell/failwell/internal/sandboxtest"
 	"github.com/failwell/failwell/sandbox"
 	"github.com/failwell/failwell/store"
 )
@@ -166,8 +167,14 @@ func (s *server) do(request *http.Request) reply {
 			s.Errorf("%s %s: not an error of the contract: %d %s", request.Method, request.URL, out.status, data)
 		}
 		out.failure = f
+		sandboxtest.Rendered(s.T, s.Contract(), &f, out.body)
 	}
 	return out
+}
+
+// told is the answer as package sandboxtest has it.
+func (r reply) told() sandboxtest.Reply {
+	return sandboxtest.Reply{Status: r.status, Header: r.header, Body: r.body, Failure: r.failure}
 }
 
 // call makes a call with JSON.

@@ -26,6 +26,7 @@ func TestErrors(t *testing.T) {
 		standard, plain, framework, tier = `"code":"`, `"status_code":`, `{"detail":[{"loc":[`, `{"error":"feature_not_available",`
 		invalid                          = "invalid_api_key"
 	)
+	seen := map[string]bool{}
 	for _, tc := range []struct {
 		name, as, method, path, body string
 		headers                      []string
@@ -91,7 +92,19 @@ func TestErrors(t *testing.T) {
 			if tc.shape == standard && !strings.Contains(got.body, `"req_`+id+`"`) || id == "" || got.header.Get("X-Process-Time") == "" {
 				t.Errorf("headers %v of %s", got.header, got.body)
 			}
+			if !seen[tc.code] && got.status == got.failure.Code.Status {
+				seen[tc.code] = true
+				s.likeForced(got)
+			}
 		})
+	}
+	for _, code := range []string{"rate_limit_exceeded", "quota_exceeded", "document_too_large", "unsupported_format"} {
+		seen[code] = true // which have tests of their own
+	}
+	for _, code := range s.Contract().Codes {
+		if !code.Beyond && !seen[code.Name] {
+			t.Errorf("nothing causes %s", code.Name)
+		}
 	}
 }
 
@@ -126,6 +139,8 @@ func TestUploadErrors(t *testing.T) {
 			s := &server{T: t, Server: s.Server}
 			if r := s.upload("plan_pro", tc.parts...); r.status != tc.status || r.failure.Code == nil || r.failure.Code.Name != tc.code || !strings.Contains(r.body, tc.holds) {
 				t.Errorf("%d %s, want %d %s with %s", r.status, r.body, tc.status, tc.code, tc.holds)
+			} else if r.status == r.failure.Code.Status {
+				s.likeForced(r)
 			}
 		})
 	}

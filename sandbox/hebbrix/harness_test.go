@@ -13,7 +13,9 @@ import (
 	"time"
 
 	"github.com/failwell/failwell/contract"
+	"github.com/failwell/failwell/internal/sandboxtest"
 	"github.com/failwell/failwell/sandbox"
+	"github.com/failwell/failwell/sandbox/fault"
 )
 
 // clock is advanced by hand.
@@ -102,8 +104,19 @@ func (s *server) try(as, method, path string, body io.Reader, headers ...string)
 			s.Errorf("%s %s: not an error of the contract: %d %s", method, path, out.status, data)
 		}
 		out.failure = f
+		sandboxtest.Rendered(s.T, s.Contract(), &f, out.body)
 	}
 	return out, err
+}
+
+// likeForced checks that an error looks the same by force.
+func (s *server) likeForced(caused reply) {
+	s.Helper()
+	told := func(r reply) sandboxtest.Reply {
+		return sandboxtest.Reply{Status: r.status, Header: r.header, Body: r.body, Failure: r.failure}
+	}
+	forced := s.call("plan_enterprise", "GET", "/v1/usage", "", fault.Header, caused.failure.Code.Name)
+	sandboxtest.Alike(s.T, told(caused), told(forced))
 }
 
 // part of a form; name is that of a file, "" for a field.

@@ -48,6 +48,7 @@ func TestRateLimit(t *testing.T) {
 		refused.header.Get("X-RateLimit-Remaining") != "0" || refused.header.Get("X-RateLimit-Reset") == "" || refused.failure.RetryAfter <= 0 {
 		t.Errorf("%s %v", refused.body, refused.header)
 	}
+	s.likeForced(refused)
 	s.advance(time.Minute)
 	if r := get(0); r.status != 200 {
 		t.Errorf("after the wait: %d %s", r.status, r.body)
@@ -83,6 +84,7 @@ func TestCredits(t *testing.T) {
 		!strings.Contains(r.body, `"reset_at":"2026-12-01T00:00:00Z"`) || r.failure.Retry != condition.AfterAction {
 		t.Errorf("%d %s", r.status, r.body)
 	}
+	s.likeForced(r)
 	if r := s.call("valid", "GET", "/v1/memories", ""); r.status != 200 {
 		t.Errorf("reading: %d %s", r.status, r.body)
 	}

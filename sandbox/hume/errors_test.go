@@ -2,6 +2,7 @@ package hume_test
 
 import (
 	"io"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -20,6 +21,7 @@ func TestErrors(t *testing.T) {
 	broken := run(s, "valid", `{"text":["x"]}`)
 	foreign := run(s, "other", `{"text":["x"]}`)
 	s.Control("PUT", "corrupt/hume/jobs/org_main/"+broken, "")
+	seen := map[string]bool{}
 	for name, tc := range map[string]struct {
 		as, method, path, body string
 		status                 int
@@ -54,6 +56,7 @@ func TestErrors(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			s := &sandboxtest.Server{T: t, Server: s.Server}
 			r := s.Expect(tc.status, tc.code, tc.as, tc.method, jobs+tc.path, tc.body)
+			seen[tc.code] = true
 			if !strings.Contains(r.Body, tc.told) || strings.Contains(r.Body, "corrupt") || strings.Contains(r.Body, s.Key("valid")) {
 				t.Errorf("told: %s", r.Body)
 			}
@@ -70,6 +73,12 @@ func TestErrors(t *testing.T) {
 		}
 	}
 	s.LikeForced(s.Call("revoked", "GET", jobs, ""), "valid", "GET", jobs, "")
+	own := []string{"request_timeout", "too_many_requests", "service_unavailable"} // have tests of their own
+	for _, code := range s.Contract().Codes {
+		if !code.Beyond && !seen[code.Name] && !slices.Contains(own, code.Name) {
+			t.Errorf("nothing causes %s", code.Name)
+		}
+	}
 	// Damage to one account's records is nobody else's.
 	if r := s.Call("other", "POST", jobs, `{"text":["x"]}`); r.Status != 200 {
 		t.Errorf("another account: %d %s", r.Status, r.Body)
