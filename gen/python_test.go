@@ -259,6 +259,7 @@ func newPythonServer(t *testing.T) *pythonServer {
 		w.(http.Flusher).Flush()
 		panic(http.ErrAbortHandler)
 	})
+	mux.HandleFunc("/large", answer(200, "Connection", "close", strings.Repeat("z", 1<<20)))
 	mux.HandleFunc("/stall", func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() })
 	mux.HandleFunc("/echo", func(w http.ResponseWriter, r *http.Request) {
 		body, _ := io.ReadAll(r.Body) // copying would answer before all is read

@@ -278,13 +278,22 @@ class _Wire:
     def __init__(self, connected: socket.socket) -> None:
         self.socket = connected
         self.deadline: float | None = None
+        self._readers = 0
+        self._closed = False
 
     def sendall(self, data: bytes) -> None:
         self.socket.settimeout(_left(self.deadline))
         self.socket.sendall(data)
 
     def makefile(self, mode: str) -> io.BufferedReader:
+        self._readers += 1
         return io.BufferedReader(_Reader(self))
+
+    def release(self) -> None:
+        """Note that a reader is closed."""
+        self._readers -= 1
+        if self._closed and self._readers <= 0:
+            self.socket.close()
 
     def abort(self) -> None:
         try:
@@ -293,7 +302,14 @@ class _Wire:
             pass  # it has ended by itself
 
     def close(self) -> None:
-        self.socket.close()
+        """Close the socket once nobody reads from it.
+
+        ``http.client`` closes a connection that ends with its response as soon as
+        it knows of that, before the body is read.
+        """
+        self._closed = True
+        if self._readers <= 0:
+            self.socket.close()
 
 
 class _Reader(io.RawIOBase):
@@ -306,6 +322,11 @@ class _Reader(io.RawIOBase):
     def readinto(self, buffer: memoryview, /) -> int:  # type: ignore[override]
         self._wire.socket.settimeout(_left(self._wire.deadline))
         return self._wire.socket.recv_into(buffer)
+
+    def close(self) -> None:
+        if not self.closed:
+            self._wire.release()
+        super().close()
 
 
 class Response:

@@ -77,6 +77,12 @@ def streams(client: Client) -> None:
             raise AssertionError("the stream ended well")
 
 
+def large(client: Client) -> None:
+    """A body is read to its end, also when its connection ends with it."""
+    answer = client.get("/large")
+    assert answer.content == b"z" * (1 << 20), len(answer.content)
+
+
 def many(client: Client) -> None:
     """Threads share a client, its connections and its budget."""
     failed = []
@@ -120,6 +126,7 @@ def main(url: str) -> None:
     with Client(url, headers=HEADERS) as client:
         typed(client)
         streams(client)
+        large(client)
         many(client)
         answer = client.post("/twice", json={"content": "x"})
         assert answer.status == 201
