@@ -4,9 +4,11 @@ import (
 	"bytes"
 	"embed"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io/fs"
 	"path"
+	"regexp"
 	"slices"
 	"strings"
 	"text/template"
@@ -20,6 +22,18 @@ import (
 //go:embed python/*.py python/*.tmpl
 var pythonCore embed.FS
 
+// ErrPackageName is about a name that a language does not take for a package.
+var ErrPackageName = errors.New("is no package name")
+
+var importable = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
+
+var pythonKeywords = map[string]bool{
+	"False": true, "None": true, "True": true, "and": true, "as": true, "assert": true, "async": true, "await": true, "break": true, "class": true,
+	"continue": true, "def": true, "del": true, "elif": true, "else": true, "except": true, "finally": true, "for": true, "from": true,
+	"global": true, "if": true, "import": true, "in": true, "is": true, "lambda": true, "nonlocal": true, "not": true, "or": true, "pass": true,
+	"raise": true, "return": true, "try": true, "while": true, "with": true, "yield": true,
+}
+
 const pythonHeader = "# Made by failwell generate from a contract. Change the contract, not this file.\n"
 
 // Python makes a package for Python 3.10 and later: a client for threads and one
@@ -27,6 +41,9 @@ const pythonHeader = "# Made by failwell generate from a contract. Change the co
 // code and condition.
 func Python(c *contract.Contract, opts Options) ([]File, error) {
 	names := NamesInPython(c, opts)
+	if !importable.MatchString(names.Package) || pythonKeywords[names.Package] {
+		return nil, fmt.Errorf("%q %w of Python: letters, digits and underscores, no digit first", names.Package, ErrPackageName)
+	}
 	data, err := json.Marshal(Compile(c))
 	if err != nil {
 		return nil, fmt.Errorf("compiling the contract: %w", err)

@@ -188,11 +188,7 @@ func TestPythonIsTheSameEachTime(t *testing.T) {
 
 func TestPythonPackageIsInstalledAndUsed(t *testing.T) {
 	t.Parallel()
-	c, err := builtin.Get("hebbrix")
-	if err != nil {
-		t.Fatal(err)
-	}
-	files, err := gen.Python(c, gen.Options{})
+	files, err := gen.Python(builtinContract(t, "hebbrix"), gen.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}

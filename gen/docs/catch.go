@@ -11,8 +11,8 @@ import (
 // catches show how programs tell the error from others, with the names that
 // generated packages give it.
 func catches(c *contract.Contract, x *contract.Code) []listing {
-	goPackage, class := gen.PackageName(c, ""), gen.ErrorClass(x.Name)
-	python := gen.NamesInPython(c, gen.Options{})
+	golang, goPackage := gen.NamesInGo(c), gen.PackageName(c, "")
+	typescript, python := gen.NamesInTypeScript(c, gen.Options{}), gen.NamesInPython(c, gen.Options{})
 	goUse, tsUse, pyUse := "log.Print(e.RequestID, e.Friendly())", "console.error(error.requestId, error.friendlyMessage)", "print(error.request_id, error.friendly_message)"
 	switch {
 	case c.RetryFor(x, x.Status) == condition.AfterWait:
@@ -26,15 +26,15 @@ if err := failwell.Check(resp, err); errors.Is(err, %s.%s) {
 	var e *failwell.Error
 	errors.As(err, &e)
 	%s
-}`, goPackage, gen.Pascal(x.Name), goUse)},
-		{"typescript", "TypeScript", fmt.Sprintf(`import { %s } from %q;
+}`, goPackage, golang[x.Name], goUse)},
+		{"typescript", "TypeScript", fmt.Sprintf(`import { codes } from %q;
 
 try {
   await call();
 } catch (error) {
-  if (!(error instanceof %s)) throw error;
+  if (!(error instanceof codes.%s)) throw error;
   %s;
-}`, class, gen.PackageName(c, "-"), class, tsUse)},
+}`, typescript.Package, typescript.Codes[x.Name], tsUse)},
 		{"python", "Python", fmt.Sprintf(`from %s import codes
 
 try:

@@ -154,6 +154,7 @@ func TestSamplesAreRendered(t *testing.T) {
 	for _, api := range builtin.Names() {
 		c := get(t, api)
 		s := site(t, c)
+		golang, python, typescript := gen.NamesInGo(c), gen.NamesInPython(c, gen.Options{}), gen.NamesInTypeScript(c, gen.Options{})
 		for _, code := range c.Codes {
 			var twin struct {
 				Error struct {
@@ -178,7 +179,7 @@ func TestSamplesAreRendered(t *testing.T) {
 				t.Errorf("%s/%s: code %v", api, code.Name, twin.Error.Code)
 			}
 			_, page, _ := s.Page(code.Slug, "text/html")
-			for _, word := range []string{code.Meaning, code.Cause, code.Remedy, gen.ErrorClass(code.Name), gen.Pascal(code.Name), "X-Sandbox-Error: " + code.Name} {
+			for _, word := range []string{code.Meaning, code.Cause, code.Remedy, golang[code.Name], "codes." + python.Codes[code.Name], "codes." + typescript.Codes[code.Name], "X-Sandbox-Error: " + code.Name} {
 				if len(c.Operations) == 0 && strings.HasPrefix(word, "X-Sandbox") {
 					continue // nothing can be called
 				}
