@@ -18,7 +18,7 @@ import (
 )
 
 // patience is how long a page may take; the machine may be busy.
-const patience = 10 * time.Second
+const patience = 30 * time.Second
 
 // tab is a page in a browser.
 type tab struct {

@@ -30,8 +30,8 @@ func (x *adminPlace) open() (*gateway.AdminClient, error) {
 type tokensCreateCmd struct {
 	adminPlace
 
-	Name    string `arg:""                                                                     help:"Who bears it; the audit log shows it."`
-	Role    string `default:"read"                                                             enum:"read,operate"                          help:"What it may do: read, or operate (${default})."`
+	Name    string `arg:""                                                             help:"Who bears it; the audit log shows it."`
+	Role    string `default:"read"                                                     enum:"read,operate"                          help:"What it may do: read, or operate (${default})."`
 	Expires string `help:"When it ends: a span such as 30d, or a date; absent: never." placeholder:"WHEN"`
 }
 
@@ -141,7 +141,7 @@ func (x *auditCmd) Run(ctx context.Context, c *console) error {
 type keysRotateCmd struct {
 	adminPlace
 
-	ID      string        `arg:""         help:"The key's id."`
+	ID      string        `arg:""        help:"The key's id."`
 	Overlap time.Duration `default:"24h" help:"How long the old key goes on (${default})." placeholder:"DURATION"`
 }
 
