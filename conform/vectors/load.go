@@ -157,7 +157,7 @@ func (s *Step) settle() error {
 }
 
 func faults() []Fault {
-	return []Fault{Refuse, ResetOnAccept, ResetWhileSending, ResetAfterRequest, CloseAfterRequest, ResetInHead, StallBeforeHead}
+	return []Fault{Refuse, ResetOnFirstByte, ResetWhileSending, ResetAfterRequest, CloseAfterRequest, ResetInHead, StallBeforeHead}
 }
 
 func withType(headers map[string]string) map[string]string {

@@ -3,7 +3,6 @@ package vectors_test
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -114,7 +113,7 @@ func (c *goCaller) Call(ctx context.Context) (vectors.Outcome, error) {
 		if !ok {
 			return vectors.Outcome{}, fmt.Errorf("not an Error: %w", failed)
 		}
-		return vectors.Outcome{Error: shared(e), Texts: texts(e, err)}, nil
+		return vectors.Outcome{Error: shared(e), Texts: texts(e)}, nil
 	}
 	defer resp.Body.Close()
 	body, err := io.ReadAll(resp.Body)
@@ -185,15 +184,14 @@ func plain(v contract.Value) any {
 }
 
 // texts is all that an error can be printed as.
-func texts(e *failwell.Error, err error) []string {
+func texts(e *failwell.Error) []string {
 	var log bytes.Buffer
 	slog.New(slog.NewJSONHandler(&log, nil)).Info("failed", "error", e)
-	dump, marshalErr := json.Marshal(e)
-	all := []string{e.Error(), fmt.Sprintf("%+v", e), log.String(), string(dump), string(e.Body), fmt.Sprint(e.Header), e.URL}
-	for cause := err; cause != nil; cause = errors.Unwrap(cause) {
-		all = append(all, cause.Error())
+	all := []string{fmt.Sprintf("%+v", e), log.String(), string(e.Body), fmt.Sprint(e.Header), e.URL}
+	for err := error(e); err != nil; err = errors.Unwrap(err) {
+		all = append(all, err.Error())
 	}
-	return append(all, fmt.Sprint(marshalErr))
+	return all
 }
 
 // clock is the case's own.
