@@ -187,7 +187,7 @@ func (e *Expected) check() error {
 	}
 	if of := condition.Condition(*x.Condition); of != condition.Unknown {
 		if _, known := condition.Lookup(of); !known {
-			return fmt.Errorf("the condition %q is not known", of)
+			return fmt.Errorf("the condition %q is not known", string(of))
 		}
 	}
 	return nil

@@ -41,7 +41,7 @@ type goClient struct{}
 func (goClient) Begin(_ context.Context, job vectors.Job) (vectors.Caller, error) {
 	api, err := vectors.Contract(job.Case.Contract)
 	if err != nil {
-		return nil, err //nolint:wrapcheck // says all
+		return nil, err
 	}
 	c := &goCaller{job: job, clock: &clock{now: job.Case.Start}, base: &http.Transport{}}
 	s := &job.Case.Client
@@ -84,11 +84,11 @@ func (c *goCaller) End() error {
 
 func (c *goCaller) sleep(ctx context.Context, wait time.Duration) error {
 	if err := c.job.Wait(wait); err != nil {
-		return err //nolint:wrapcheck // the test's own
+		return err
 	}
 	if c.job.Case.Call.Cancel {
 		c.cancel()
-		return ctx.Err() //nolint:wrapcheck // as a timer would
+		return ctx.Err()
 	}
 	c.clock.advance(wait)
 	return nil
@@ -215,7 +215,7 @@ func (c *clock) advance(d time.Duration) {
 // limited is a context with a deadline by the case's clock. It ends when that is
 // reached, or when as much real time has passed.
 type limited struct {
-	context.Context //nolint:containedctx // it is one
+	context.Context
 
 	clock *clock
 	at    time.Time
@@ -231,7 +231,7 @@ func (l *limited) Deadline() (time.Time, bool) { return l.at, true }
 
 func (l *limited) Err() error {
 	if err := l.Context.Err(); err != nil {
-		return err //nolint:wrapcheck // it is this context's own
+		return err
 	}
 	if !l.clock.Now().Before(l.at) {
 		return context.DeadlineExceeded
