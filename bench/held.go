@@ -16,10 +16,6 @@ import (
 // the queue is before it.
 const fewConnections = 8
 
-// patiently has a gateway wait for a disk that stalls, so that a machine with other
-// work shows in the latencies and not in refusals.
-var patiently = []string{"--store-timeout", "5s"}
-
 // held fills a Pebble store through the gateway with records of idempotency
 // keys, and looks how long a start takes with them, and a replay.
 func (b *bench) held(ctx context.Context, out, progress io.Writer) error {
@@ -128,17 +124,13 @@ func (r runs) list() string {
 	return "AGAIN=" + strings.Join(parts, ",")
 }
 
-// mostlyTaken reports whether a load was what it should have been. On a machine
-// with other work a disk may stall for longer than a decision waits.
-func (l load) mostlyTaken() bool { return l.refused*1000 <= l.requests }
-
 // fill writes until there are as many records as asked for.
 func (b *bench) fill(ctx context.Context, store string, progress io.Writer) (runs, error) {
 	listen, err := freeAddress(ctx)
 	if err != nil {
 		return nil, err
 	}
-	p, err := b.gateway(ctx, store, "wide", listen, patiently...)
+	p, err := b.gateway(ctx, store, "wide", listen)
 	if err != nil {
 		return nil, err
 	}
@@ -153,8 +145,8 @@ func (b *bench) fill(ctx context.Context, store string, progress io.Writer) (run
 		if err != nil {
 			return nil, err
 		}
-		if !l.mostlyTaken() {
-			return nil, fmt.Errorf("%d of %d writes were refused", l.refused, l.requests)
+		if l.refused > 0 {
+			return nil, fmt.Errorf("%d writes were refused", l.refused)
 		}
 		// The last ones sent were perhaps not answered.
 		filled = append(filled, max(int(l.requests)-b.connections, 1))
@@ -170,7 +162,7 @@ func (b *bench) restarted(ctx context.Context, store string) (p *process, url st
 		return nil, "", 0, err
 	}
 	began := time.Now()
-	if p, err = b.gateway(ctx, store, "", listen, patiently...); err != nil {
+	if p, err = b.gateway(ctx, store, "", listen); err != nil {
 		return nil, "", 0, err
 	}
 	url = "http://" + listen + writePath
@@ -192,13 +184,13 @@ func (b *bench) replays(ctx context.Context, url string, filled runs, x *kept) e
 		return err
 	}
 	x.ease = append(x.ease, l)
-	first := l
+	refused := l.refused
 	if l, err = b.wrote(ctx, url, keyHeader, "held", b.connections, b.loaded, again); err != nil {
 		return err
 	}
 	x.crowd = append(x.crowd, l)
-	if !first.mostlyTaken() || !l.mostlyTaken() {
-		return fmt.Errorf("%d of %d replays were refused", first.refused+l.refused, first.requests+l.requests)
+	if refused += l.refused; refused > 0 {
+		return fmt.Errorf("%d replays were refused", refused)
 	}
 	return nil
 }

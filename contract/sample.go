@@ -93,7 +93,7 @@ func sampleValue(x *Param) any {
 		if json.Valid([]byte(x.Example)) {
 			return json.RawMessage(x.Example)
 		}
-		return json.RawMessage(map[ParamType]string{TypeObject: "{}", TypeArray: "[]", TypeAny: "null"}[x.Type])
+		return json.RawMessage(map[ParamType]string{TypeObject: "{}", TypeArray: "[]", TypeAny: `"example"`}[x.Type])
 	case TypeString:
 	}
 	return cmp.Or(x.Example, "example")

@@ -274,5 +274,4 @@ var keyErrors = []struct {
 	{admission.ErrKeyExists, failwell.ResourceConflict},
 	{admission.ErrRevoked, failwell.ResourceConflict},
 	{admission.ErrInvalid, failwell.ValidationFailed},
-	{admission.ErrOtherMove, failwell.IdempotencyMismatch},
 }

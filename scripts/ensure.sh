@@ -139,7 +139,8 @@ node_clients() {
   say 'ensure: making .tools/node'
   mkdir -p "$tools/node"
   cp scripts/clients/package.json "$lock" "$tools/node/"
-  if ! again npm ci --prefix "$tools/node" --no-audit --no-fund --ignore-scripts --silent; then
+  # From within, because npm takes a prefix that is a link for another project.
+  if ! (cd "$tools/node" && again npm ci --no-audit --no-fund --ignore-scripts --silent); then
     rm -rf "$tools/node"
     die "npm could not install $lock; is a package registry within reach?"
   fi

@@ -22,7 +22,9 @@ type generateCmd struct {
 	Docs       generateDocsCmd       `cmd:"" help:"The reference of all errors: a site, or Markdown."                      name:"docs"`
 	Go         generateGoCmd         `cmd:"" help:"A Go package with the codes of a contract, which it embeds."            name:"go"`
 	JSON       generateJSONCmd       `cmd:"" help:"What clients obey, as one JSON file: for clients in further languages." name:"json"`
+	OpenAPI    generateOpenAPICmd    `cmd:"" help:"An OpenAPI document, or the errors put into an existing one."           name:"openapi"`
 	Python     generatePythonCmd     `cmd:"" help:"A package for Python 3.10 and later, for threads and asyncio."`
+	Schema     generateSchemaCmd     `cmd:"" help:"JSON Schemas of the errors."`
 	TypeScript generateTypeScriptCmd `cmd:"" help:"A package for TypeScript and JavaScript, for Node 18 and browsers."     name:"typescript"`
 }
 
@@ -33,6 +35,9 @@ type generateTo struct {
 	Force    bool   `help:"Replace files that somebody else wrote or changed."`
 	Check    bool   `help:"Write nothing; fail when a file is missing or not up to date."`
 	JSON     bool   `help:"Print JSON."`
+
+	// keeps is a file that may be replaced because all of it is in the new one.
+	keeps string
 }
 
 // generatePackage are the flags of targets that make a package.
@@ -122,7 +127,7 @@ func (x *generateTo) bring(files []gen.File) (generated, error) {
 		case bytes.Equal(old, f.Data):
 			known.Files[f.Name] = hashOf(f.Data)
 			continue
-		case known.Files[f.Name] != hashOf(old) && !x.Force:
+		case known.Files[f.Name] != hashOf(old) && !x.Force && !same(x.path(f.Name), x.keeps):
 			foreign = append(foreign, fmt.Errorf("%s was not written by this command, or was changed since", x.path(f.Name)))
 		}
 		changed = append(changed, f)
@@ -161,6 +166,13 @@ func (x *generateTo) write(changed []gen.File, known manifest) error {
 		return nil
 	}
 	return writeFile(x.path(manifestName), text)
+}
+
+// same: two paths lead to one file.
+func same(a, b string) bool {
+	x, err := os.Stat(a)
+	y, err2 := os.Stat(b)
+	return err == nil && err2 == nil && os.SameFile(x, y)
 }
 
 func (x *generateTo) path(name string) string { return filepath.Join(x.Out, filepath.FromSlash(name)) }

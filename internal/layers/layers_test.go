@@ -183,6 +183,10 @@ var layers = map[string]layer{
 		may: []string{"contract/...", "gen"},
 		why: "the reference says what the contract says, and calls things what generated clients call them",
 	},
+	"gen/openapi": {
+		may: []string{"contract/...", "gen"},
+		why: "it writes documents that contract/openapi reads, and must not need its large dependency for that",
+	},
 	"console": {
 		may: []string{"contract/...", "record"},
 		why: "it shows what it is given, contracts and records; where they are kept is for others, so that it can be served beside anything",
