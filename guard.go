@@ -232,6 +232,7 @@ func (g *Guard) Wrap(next http.Handler) http.Handler {
 		if limit >= 0 && r.Body != nil && r.Body != http.NoBody {
 			r.Body = http.MaxBytesReader(x.w, r.Body, limit)
 		}
+		x.measure(r)
 		x.stage = record.Validation
 		body, ok := g.validate(x, r)
 		if !ok {

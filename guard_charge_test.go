@@ -3,6 +3,7 @@ package failwell_test
 import (
 	"context"
 	"errors"
+	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -142,6 +143,65 @@ plans: {only: {storage: 1KB}}
 		}
 		if w.Code != x.status || len(all) != 1 || all[0].Used != x.used {
 			t.Errorf("%+v: status %d %s, usage %+v", x, w.Code, w.Body, all)
+		}
+	}
+}
+
+// TestBodiesOfNoLengthAreMeasured: what is stored of a body whose length was not
+// announced is its length, and it may take what room there is.
+func TestBodiesOfNoLengthAreMeasured(t *testing.T) {
+	t.Parallel()
+	source := strings.Replace(guardContract, "errors:\n", "errors:\n  storage_full: {status: 413, is: [storage_exhausted], message: Full.}\n", 1) + `  POST /files: {id: files, stores: true, max_body: 500, media_types: [text/plain]}
+plans: {only: {storage: 1KB}}
+`
+	c, err := contract.Parse("keep.yaml", []byte(source))
+	if err != nil {
+		t.Fatal(err)
+	}
+	controller := &admission.Controller{Contract: c, Store: &store.Memory{}, StoreTimeout: time.Minute}
+	key, _, err := controller.Keys().Create(t.Context(), admission.NewKey{Account: "a"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	g := &failwell.Guard{Contract: c, Admission: controller, Logger: slog.New(slog.DiscardHandler)}
+	handler := g.Wrap(g.HandleFunc(func(w http.ResponseWriter, r *http.Request) error {
+		if _, err := io.Copy(io.Discard, r.Body); err != nil {
+			return err
+		}
+		w.WriteHeader(http.StatusNoContent)
+		return nil
+	}))
+	for _, x := range []struct {
+		what      string
+		size      int
+		announced bool
+		status    int
+		condition string
+		used      int64
+	}{
+		{"short", 300, false, 204, "", 300},
+		{"to the operation's end", 500, false, 204, "", 800},
+		{"more than there is room for", 201, false, 413, "storage_full", 800},
+		{"more than the operation takes", 501, false, 413, "storage_full", 800},
+		{"all the room there is", 200, false, 204, "", 1000},
+		{"no room at all", 1, false, 413, "storage_full", 1000},
+		{"no room, announced", 1, true, 413, "storage_full", 1000},
+		{"nothing", 0, true, 204, "", 1000},
+	} {
+		r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/files", strings.NewReader(strings.Repeat("x", x.size)))
+		r.Header.Set("Authorization", "Bearer "+key)
+		r.Header.Set("Content-Type", "text/plain")
+		if !x.announced {
+			r.ContentLength = -1
+		}
+		w := httptest.NewRecorder()
+		handler.ServeHTTP(w, r)
+		all, err := controller.Usage(t.Context(), "a")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if w.Code != x.status || !strings.Contains(w.Body.String(), x.condition) || len(all) != 1 || all[0].Used != x.used {
+			t.Errorf("%s: status %d %s, usage %+v", x.what, w.Code, w.Body, all)
 		}
 	}
 }

@@ -108,6 +108,9 @@ func (g *Guard) settle(x *exchange) {
 	}
 	x.charging.Lock()
 	defer x.charging.Unlock()
+	if x.stored != nil && x.call.Size < 0 {
+		x.call.Size = x.stored.n.Load()
+	}
 	g.Admission.Settle(x.ctx, &x.call, &x.verdict, x.ending())
 }
 

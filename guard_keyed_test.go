@@ -144,6 +144,18 @@ func code(t testing.TB, resp *http.Response, text string, status int, code strin
 	}
 }
 
+// TestSpellingsOfAPath: a repetition may encode its path in another way.
+func TestSpellingsOfAPath(t *testing.T) {
+	t.Parallel()
+	x := newTill(t, func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "paid") })
+	for _, path := range []string{"/pay", "/p%61y", "/%70%61%79"} {
+		resp, text := x.serve(http.MethodPost, path, strings.NewReader("5"), "Idempotency-Key", "k")
+		if resp.StatusCode != 200 || text != "paid" || x.worked.Load() != 1 {
+			t.Errorf("%s: %d %q, worked %d times", path, resp.StatusCode, text, x.worked.Load())
+		}
+	}
+}
+
 // TestKeptHeaders: what belongs to the answer is replayed, what belongs to the
 // moment or the caller is not; and nobody but the guard marks a replay.
 func TestKeptHeaders(t *testing.T) {

@@ -73,6 +73,8 @@ type exchange struct {
 	timer   *time.Timer
 	// own are the headers of a handler that runs on a goroutine of its own.
 	own http.Header
+	// stored is a body that is to be stored and whose length was not announced.
+	stored *storedBody
 	// recording is nil where no record is made, or no more.
 	recording *recording
 }

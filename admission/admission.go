@@ -72,6 +72,12 @@ type Verdict struct {
 	// lives as long as the Verdict.
 	Limits []LimitState
 
+	// Room bounds a body of unannounced length that is to be stored, where the
+	// account has less room than the operation takes at most; 0 otherwise. Full is
+	// what to tell whoever sends more.
+	Room int64
+	Full *Refusal
+
 	// Keyed says that the call has an idempotency key that counts: before it is
 	// worked on, [Controller.Reserve] has to say whether it may be.
 	Keyed bool

@@ -79,6 +79,34 @@ func (d *deciding) limit(ctx context.Context) bool {
 		d.v.holding.stored = d.toStore()
 		d.demandCounters(s)
 	}
+	return d.take(ctx, s) || d.takeRest(ctx, s)
+}
+
+// takeRest asks once more for a body of unannounced length: for the room that
+// there is, where nothing else was in the way. It need not be longer than that.
+func (d *deciding) takeRest(ctx context.Context, refused *scratch) bool {
+	if d.call.Size >= 0 || d.v.Condition != condition.StorageExhausted {
+		return false
+	}
+	full := &Refusal{}
+	for i, l := range refused.of {
+		o := &refused.outcomes[i]
+		switch {
+		case !o.Refused:
+		case l.rule.Kind != meter.Capacity || o.Remaining <= 0:
+			return false
+		default:
+			d.v.Room = o.Remaining
+			full.of(l, d.v.holding.stored, o)
+		}
+	}
+	d.v.Condition, d.v.Facts, d.v.Full = "", nil, full
+	d.v.RetryAfter, d.v.HasRetryAfter = 0, false
+	d.v.holding.stored = d.v.Room
+	s := d.state.scratch()
+	defer d.state.done(s)
+	d.demandRates(s, d.cost())
+	d.demandCounters(s)
 	return d.take(ctx, s)
 }
 
@@ -153,7 +181,8 @@ func (d *deciding) demandCounters(s *scratch) {
 }
 
 // toStore is how many bytes the call asks the storage for: what was announced,
-// else what the operation takes at most. Settle corrects it.
+// else what the operation takes at most, or the room that there is. Settle
+// corrects it.
 func (d *deciding) toStore() int64 {
 	switch o := d.call.Operation; {
 	case o == nil || !o.Stores:

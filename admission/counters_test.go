@@ -420,6 +420,40 @@ func TestChargesHappenOnce(t *testing.T) {
 	}
 }
 
+// TestOneIDOneAmount: an id that is used again with another amount moves nothing,
+// and says so; one whose charge was refused is free.
+func TestOneIDOneAmount(t *testing.T) {
+	t.Parallel()
+	m := newMetered(t, "")
+	ctx := t.Context()
+	for _, step := range []struct {
+		what string
+		err  error
+		want error
+	}{
+		{"a credit", m.Credit(ctx, "acct", "funds", 50, "a"), nil},
+		{"another amount", m.Credit(ctx, "acct", "funds", 51, "a"), ErrOtherMove},
+		{"the same again", m.Credit(ctx, "acct", "funds", 50, "a"), nil},
+		{"a charge under the same id", m.Charge(ctx, "acct", "funds", 5, "a"), nil},
+		{"another limit", m.Charge(ctx, "acct", "credits", 6, "a"), nil},
+		{"another amount of it", m.Charge(ctx, "acct", "credits", 5, "a"), ErrOtherMove},
+		{"other bytes", errors.Join(m.ReserveStorage(ctx, "acct", 10, "a"), m.ReserveStorage(ctx, "acct", 11, "a")), ErrOtherMove},
+		{"too much", m.Charge(ctx, "acct", "funds", 46, "b"), condition.BalanceInsufficient},
+		{"less", m.Charge(ctx, "acct", "funds", 45, "b"), nil},
+	} {
+		if !errors.Is(step.err, step.want) {
+			t.Errorf("%s: %v, want %v", step.what, step.err, step.want)
+		}
+	}
+	if funds, credits, bytes := m.usage("funds").Remaining, m.usage("credits").Used, m.usage("storage").Used; funds != 0 || credits != 6 || bytes != 10 {
+		t.Errorf("funds %d, credits %d, bytes %d", funds, credits, bytes)
+	}
+	m.clock.Advance(defaultKeep + time.Second)
+	if err := m.Credit(ctx, "acct", "funds", 51, "a"); err != nil {
+		t.Errorf("a day later: %v", err)
+	}
+}
+
 // TestChargesOfACall end as it ends, and refuse once it has.
 func TestChargesOfACall(t *testing.T) {
 	t.Parallel()

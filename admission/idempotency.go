@@ -186,7 +186,7 @@ func (d *deciding) scope(key string) scope {
 		environment = d.v.Key.Environment
 	}
 	var room [512]byte
-	b := appendParts(room[:0], kind, s.account, environment, d.identity(), d.call.Method, d.call.Path, key)
+	b := appendParts(room[:0], kind, s.account, environment, d.identity(), d.call.Method, samePath(d.call.Path), key)
 	sum := sha256.Sum256(b)
 	s.hash = base64.RawURLEncoding.EncodeToString(sum[:])
 	return s

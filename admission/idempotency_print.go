@@ -39,7 +39,7 @@ func (p *Payload) Hash(call *Call) hash.Hash {
 
 // head is what is hashed before the body.
 func (p *Payload) head(b []byte, call *Call) []byte {
-	return appendParts(b, call.Method, call.Path, p.Query, p.ContentType)
+	return appendParts(b, call.Method, samePath(call.Path), p.Query, p.ContentType)
 }
 
 // fingerprint of a payload that is all there.

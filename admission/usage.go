@@ -37,16 +37,22 @@ const patient = 2 * time.Second
 // With an id the charge happens once: repeating it within the life of an
 // idempotency record (24 h unless the contract says otherwise) changes nothing.
 // "" is not remembered. The error is a [*Refusal], or says what of the arguments
-// is wrong.
+// is wrong: [ErrOtherMove] if the id has stood for something else.
 func (c *Controller) Charge(ctx context.Context, account, name string, amount int64, id string) error {
 	d, l, err := c.on(ctx, account, name, amount, id)
 	if err != nil || l == nil {
 		return err
 	}
-	if l.rule.Kind == meter.Capacity && id != "" {
-		return d.reserveOnce(ctx, l, amount, id)
+	n, err := d.note(ctx, moveCharge, l, amount, id)
+	if err != nil {
+		return err
 	}
-	_, err = d.charge(ctx, l, amount, holdOf("charge/", id))
+	if l.rule.Kind == meter.Capacity && id != "" {
+		err = d.reserveOnce(ctx, l, amount, id)
+	} else {
+		_, err = d.charge(ctx, l, amount, holdOf("charge/", id))
+	}
+	d.forget(ctx, n, err)
 	return err
 }
 
@@ -57,6 +63,9 @@ func (c *Controller) Charge(ctx context.Context, account, name string, amount in
 func (c *Controller) Credit(ctx context.Context, account, name string, amount int64, id string) error {
 	d, l, err := c.on(ctx, account, name, amount, id)
 	if err != nil || l == nil {
+		return err
+	}
+	if _, err := d.note(ctx, moveCredit, l, amount, id); err != nil {
 		return err
 	}
 	return d.giveBack(ctx, l, amount, holdOf("credit/", id))

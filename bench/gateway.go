@@ -25,7 +25,7 @@ func startGateway(ctx context.Context, b *bench, m mode, listen string) (*proces
 // import the keys on a plan; with no plan they are there already. The folder for
 // the admin token is one of the run's own, so that a gateway of the same user is
 // left alone.
-func (b *bench) gateway(ctx context.Context, store, plan, listen string) (*process, error) {
+func (b *bench) gateway(ctx context.Context, store, plan, listen string, more ...string) (*process, error) {
 	contract := filepath.Join(b.dir, "contract.yaml")
 	if err := os.WriteFile(contract, benchContract, 0o600); err != nil {
 		return nil, fmt.Errorf("failwell: %w", err)
@@ -40,8 +40,11 @@ func (b *bench) gateway(ctx context.Context, store, plan, listen string) (*proce
 		return nil, fmt.Errorf("failwell: %w", err)
 	}
 	env := []string{"HOME=" + home, "XDG_RUNTIME_DIR=" + home, "XDG_CACHE_HOME=" + home, "XDG_CONFIG_HOME=" + home, "XDG_STATE_HOME=" + home}
-	p, err := start(ctx, b.dir, "failwell", env, binary, "serve", "--contract", contract,
-		"--upstream", "http://"+b.upstream, "--listen", listen, "--admin", admin, "--store", store)
+	argv := append([]string{
+		binary, "serve", "--contract", contract,
+		"--upstream", "http://" + b.upstream, "--listen", listen, "--admin", admin, "--store", store,
+	}, more...)
+	p, err := start(ctx, b.dir, "failwell", env, argv...)
 	if err != nil {
 		return nil, err
 	}

@@ -76,7 +76,7 @@ func (p *tab) until(expression string) {
 			return
 		}
 		if ctx.Err() != nil || !strings.Contains(err.Error(), "navigated") {
-			p.Fatalf("it never was: %s (%v)", expression, err)
+			p.Fatalf("it never was: %s (%v), at %s", expression, err, p.text("location.href + ' ' + document.activeElement?.outerHTML.slice(0, 200)"))
 		}
 	}
 }
@@ -185,4 +185,80 @@ func (s *site) aCall(key admission.Key) string {
 		s.records.Add(&r)
 	}
 	return "019f0c55-0001-7000-8000-000000000000"
+}
+
+// TestAccessible has axe-core look at every page, light and dark.
+func TestAccessible(t *testing.T) {
+	t.Parallel()
+	axe, err := os.ReadFile("../.tools/node/node_modules/axe-core/axe.min.js")
+	if err != nil {
+		t.Fatalf("%v; scripts/ensure.sh e2e installs it", err)
+	}
+	s := open(t, nil)
+	keys := []admission.Key{s.key("acme")}
+	s.busy(keys, 800)
+	id := s.aCall(keys[0])
+	p, _ := page(t, s.url+s.Invite(s.gateway.AdminToken()))
+	p.until(`location.pathname === "/console/"`)
+	for _, path := range []string{"", "requests", "requests/" + id, "requests/nothing", "keys", "keys/" + keys[0].ID, "accounts", "accounts/acme", "plans", "contract", "audit", "tokens", "sign-in"} {
+		p.do(chromedp.EmulateViewport(1360, 900), chromedp.Navigate(s.url+"/console/"+path))
+		p.until(`document.readyState === "complete"`)
+		for _, scheme := range []string{"light", "dark"} {
+			media := emulation.SetEmulatedMediaParams{Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: scheme}}}
+			if _, err := chromedp.Call(p.ctx, emulation.SetEmulatedMedia, media); err != nil {
+				t.Fatal(err)
+			}
+			p.do(chromedp.Evaluate[chromedp.Void](string(axe) + "; undefined"))
+			found := p.text(`document.querySelectorAll("details").forEach((d) => d.open = true), axe.run(document, {resultTypes: ["violations"]}).then((r) => r.violations.map((v) => v.id + ": " + v.nodes.map((n) => n.html.slice(0, 160) + " " + (n.any[0]?.message ?? "")).slice(0, 4).join(" | ")).join("\n"))`)
+			if found != "" {
+				t.Errorf("/console/%s, %s:\n%s", path, scheme, found)
+			}
+		}
+	}
+}
+
+// TestLiveInABrowser: rows come by themselves, a filter holds for them, the list
+// does not grow for ever, and searching goes on without loading the page again.
+func TestLiveInABrowser(t *testing.T) {
+	t.Parallel()
+	s := open(t, nil)
+	key := s.key("acme")
+	p, said := page(t, s.url+s.Invite(s.gateway.AdminToken()))
+	p.until(`location.pathname === "/console/" && document.getElementById("h-flow")?.textContent === "No data yet"`)
+	p.do(chromedp.Navigate(s.url + "/console/requests?failed=on"))
+	p.do(chromedp.Click("#live"))
+	p.until(`document.getElementById("live-said").textContent === "live"`)
+	s.aCall(key)
+	p.until(`document.querySelectorAll("#found tbody tr").length === 2`)
+	if got := p.text(`document.querySelector("#found tbody tr").textContent`); !strings.Contains(got, "503") {
+		t.Errorf("on top is %q", got)
+	}
+	s.busy([]admission.Key{key}, 9000)
+	p.until(`document.getElementById("live-said").textContent.includes("not shown")`)
+	p.until(`document.querySelectorAll("#found tbody tr").length <= 200`)
+
+	// The search is sent as one types, and stays in the address.
+	p.do(chromedp.SendKeys(`#filters input[name=q]`, "mem_0"))
+	p.until(`new URLSearchParams(location.search).get("q") === "mem_0" && [...document.querySelectorAll("#found .what")].every((e) => e.textContent.includes("mem_0"))`)
+	p.do(chromedp.Click(`#filters a`))
+	p.until(`location.search === "" && document.querySelectorAll("#found tbody tr").length === 50`)
+
+	// The keyboard finds the search, and the search a request.
+	p.do(chromedp.KeyEvent("/"))
+	p.until(`document.activeElement.id === "find"`)
+	p.text(`document.activeElement.value = ""`) // a real key would not have typed there
+	p.do(chromedp.SendKeys("#find", "019f0c55-0001-7000-8000-000000000001\r"))
+	p.until(`location.pathname.endsWith("/requests/019f0c55-0001-7000-8000-000000000001")`)
+
+	// The overview looks again by itself.
+	p.do(chromedp.Navigate(s.url + "/console/"))
+	before := p.text(`document.querySelector(".stats dd").textContent`)
+	s.aCall(key)
+	p.until(`document.querySelector(".stats dd").textContent !== "` + before + `" && document.querySelectorAll("canvas").length === 3`)
+
+	// Who signs out in another window is asked to sign in by the next look.
+	s.browser.Jar = nil
+	for _, m := range said() {
+		t.Errorf("the browser says: %s", m)
+	}
 }

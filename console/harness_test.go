@@ -26,7 +26,7 @@ import (
 
 // site is a console on the admin listener of a real gateway.
 type site struct {
-	*testing.T
+	testing.TB
 	*console.Console
 
 	gateway *gateway.Gateway
@@ -38,11 +38,11 @@ type site struct {
 
 // open starts a site under the contract hebbrix; change may set fields of the
 // console.
-func open(t *testing.T, change func(*console.Console)) *site {
+func open(t testing.TB, change func(*console.Console)) *site {
 	t.Helper()
 	up := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) }))
 	t.Cleanup(up.Close)
-	s := &site{T: t, records: &record.Memory{Max: 1_000_000}}
+	s := &site{TB: t, records: &record.Memory{Max: 1_000_000}}
 	g, err := gateway.New(gateway.Config{
 		Settings: gateway.Settings{Contract: "hebbrix", Upstreams: []string{up.URL}, Listen: "127.0.0.1:0", Admin: "127.0.0.1:0", DrainTimeout: time.Second},
 		Store:    &store.Memory{}, LoadContract: builtin.Get, Logger: slog.New(slog.DiscardHandler), Version: "failwell test",
@@ -159,6 +159,10 @@ func (s *site) key(account string) admission.Key {
 // busy fills records with what an hour of an API may look like.
 func (s *site) busy(keys []admission.Key, n int) {
 	s.Helper()
+	busy(keys, n, s.records.Add)
+}
+
+func busy(keys []admission.Key, n int, add func(*record.Record)) {
 	chance := rand.New(rand.NewPCG(1, 2))
 	type failure struct {
 		code   string
@@ -234,7 +238,7 @@ func (s *site) busy(keys []admission.Key, n int) {
 			}
 			r.Body = `{"error":{"code":"` + f.code + `","message":"Told to the caller.","type":"api_error","status":` + fmt.Sprint(f.status) + `,"request_id":"req_` + r.ID + `"}}`
 		}
-		s.records.Add(&r)
+		add(&r)
 	}
 }
 

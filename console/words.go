@@ -55,7 +55,7 @@ func (c *Console) words() template.FuncMap {
 			if d < time.Second {
 				return took(d)
 			}
-			return span(d)
+			return span((d + time.Second - 1).Truncate(time.Second)) // as headers have it
 		},
 		"titleOf": func(l *record.Limit) string { return strings.TrimPrefix(l.Title(), "the ") },
 	}

@@ -72,6 +72,10 @@ func TestAccountsOverAdmin(t *testing.T) {
 			t.Fatalf("credit: %+v %v", u, err)
 		}
 	}
+	_, err := c.Credit(ctx, "acme", "funds", 101, "payment-1")
+	if e, ok := errors.AsType[*failwell.Error](err); !ok || e.Status != http.StatusUnprocessableEntity || !errors.Is(err, admission.ErrOtherMove) || !errors.Is(err, failwell.IdempotencyMismatch) {
+		t.Errorf("the same key and another amount: %v", err)
+	}
 	if u, err := c.Charge(ctx, "acme", "funds", 15, "extra minutes"); err != nil || u.Remaining != 85 {
 		t.Errorf("charge: %+v %v", u, err)
 	}

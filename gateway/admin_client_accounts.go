@@ -59,8 +59,9 @@ func (c *AdminClient) Usage(ctx context.Context, id string) ([]LimitUsage, error
 }
 
 // Credit pays an amount into a balance of an account, or gives it back to a
-// quota or to "storage". It happens once for each key, which is Required,
-// whatever else is said with it. The limit is nil where there is no bound.
+// quota or to "storage". It happens once for each key, which is Required; the
+// same key with another amount is [admission.ErrOtherMove]. The limit is nil
+// where there is no bound.
 func (c *AdminClient) Credit(ctx context.Context, id, name string, amount int64, key string) (*LimitUsage, error) {
 	return c.move(ctx, accountPath(id)+"/credit", name, amount, key)
 }

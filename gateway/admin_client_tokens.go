@@ -59,3 +59,13 @@ func (c *AdminClient) Audit(ctx context.Context, after string, limit int) ([]Aud
 	err := c.call(ctx, http.MethodGet, "/v1/audit?"+q.Encode(), nil, &list)
 	return list.Entries, err
 }
+
+// Invitation is a path at the admin listener with which a browser is signed in
+// to the console as the client is, once and within ten minutes.
+func (c *AdminClient) Invitation(ctx context.Context) (path string, err error) {
+	var made struct {
+		Path string `json:"path"`
+	}
+	err = c.call(ctx, http.MethodPost, consolePath+"invitations", nil, &made)
+	return made.Path, err
+}

@@ -274,4 +274,5 @@ var keyErrors = []struct {
 	{admission.ErrKeyExists, failwell.ResourceConflict},
 	{admission.ErrRevoked, failwell.ResourceConflict},
 	{admission.ErrInvalid, failwell.ValidationFailed},
+	{admission.ErrOtherMove, failwell.IdempotencyMismatch},
 }

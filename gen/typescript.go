@@ -155,7 +155,7 @@ func typeScriptClient(c *contract.Contract, n TypeScriptNames) []byte {
 import { contract } from "./contract.js";
 import { errorOf } from "./choose.js";
 
-` + tsDoc("", "Calls "+titleOf(c)+" and copes with its failures: repeats what may be repeated, waits as long as it is told to, and throws a "+n.Root+" for the rest.") +
+` + tsDoc("Calls "+titleOf(c)+" and copes with its failures: repeats what may be repeated, waits as long as it is told to, and throws a "+n.Root+" for the rest.") +
 		`export class Client extends ApiClient {
   constructor(options: ClientOptions = {}) {
     super(contract, errorOf, options);

@@ -21,7 +21,7 @@ func typeScriptErrors(c *contract.Contract, n TypeScriptNames) []byte {
 import type { Name as Condition } from "./conditions.js";
 import { CallError } from "./core/error.js";
 
-` + tsDoc("", "A call to "+titleOf(c)+" failed.") + "export class " + n.Root + ` extends CallError {
+` + tsDoc("A call to "+titleOf(c)+" failed.") + "export class " + n.Root + ` extends CallError {
   override name = ` + tsString(n.Root) + `;
   declare readonly known: Code | undefined;
   declare readonly condition: Condition | "";
@@ -37,7 +37,7 @@ import { CallError } from "./core/error.js";
 			base = x.Base
 		}
 		made[x.Name] = true
-		b.WriteString("\n" + tsDoc("", classDoc(&x)) + tsClass(x.Name, base, nil, classTest(&x)))
+		b.WriteString("\n" + tsDoc(classDoc(&x)) + tsClass(x.Name, base, nil, classTest(&x)))
 	}
 	return []byte(b.String())
 }
@@ -96,10 +96,10 @@ func typeScriptCodes(c *contract.Contract, n TypeScriptNames) []byte {
 	for _, code := range c.Codes {
 		names = append(names, tsString(code.Name))
 	}
-	b.WriteString(tsDoc("", "The catalogue's entries.") + tsUnion("Name", names))
+	b.WriteString(tsDoc("The catalogue's entries.") + tsUnion("Name", names))
 	for _, code := range c.Codes {
 		x := c.Explain(code)
-		b.WriteString("\n" + tsDoc("", codeParagraphs(code, &x)...))
+		b.WriteString("\n" + tsDoc(codeParagraphs(code, &x)...))
 		name := tsString(code.Name)
 		fields := []string{"declare readonly known: " + name + ";"}
 		if x.Remedy != "" {
@@ -139,18 +139,19 @@ func typeScriptConditions(n TypeScriptNames) []byte {
 	for _, e := range all {
 		names = append(names, tsString(string(e.Condition)))
 	}
-	b.WriteString(tsDoc("", "What can happen, in words that all APIs share.") + tsUnion("Name", names))
+	b.WriteString(tsDoc("What can happen, in words that all APIs share.") + tsUnion("Name", names))
 	for _, e := range all {
 		name := tsString(string(e.Condition))
 		fields := []string{"declare readonly condition: " + name + ";", tsField("override remedy", tsString(e.Remedy))}
-		b.WriteString("\n" + tsDoc("", e.Meaning) + tsClass(n.Conditions[e.Condition], n.Root, fields, []string{"error.condition === " + name}))
+		b.WriteString("\n" + tsDoc(e.Meaning) + tsClass(n.Conditions[e.Condition], n.Root, fields, []string{"error.condition === " + name}))
 	}
 	return []byte(b.String())
 }
 
 // typeScriptChoose is the module that makes an error of the class that says most.
 func typeScriptChoose(c *contract.Contract, n TypeScriptNames) []byte {
-	var codes, conditions []string
+	codes := make([]string, 0, len(c.Codes))
+	conditions := make([]string, 0, len(condition.All()))
 	for _, code := range c.Codes {
 		codes = append(codes, tsKey(code.Name)+": codes."+n.Codes[code.Name])
 	}

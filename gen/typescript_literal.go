@@ -24,7 +24,7 @@ func typeScriptData(c *contract.Contract) ([]byte, error) {
 		return nil, fmt.Errorf("reading the compiled contract: %w", err)
 	}
 	var b strings.Builder
-	b.WriteString("import type { Contract } from \"./core/data.js\";\n\n" + tsDoc("", "What a client of "+titleOf(c)+" obeys, as data."))
+	b.WriteString("import type { Contract } from \"./core/data.js\";\n\n" + tsDoc("What a client of "+titleOf(c)+" obeys, as data."))
 	const head = "export const contract: Contract = "
 	b.WriteString(head)
 	n.write(&b, "", len(head)+1)
@@ -192,7 +192,7 @@ func tsKey(name string) string {
 }
 
 // tsDoc is a documentation comment of paragraphs.
-func tsDoc(indent string, paragraphs ...string) string {
+func tsDoc(paragraphs ...string) string {
 	var lines []string
 	for _, p := range paragraphs {
 		if p == "" {
@@ -201,17 +201,17 @@ func tsDoc(indent string, paragraphs ...string) string {
 		if lines != nil {
 			lines = append(lines, "")
 		}
-		lines = append(lines, foldedTS(strings.ReplaceAll(p, "*/", "* /"), tsWidth-len(indent)-3)...)
+		lines = append(lines, foldedTS(strings.ReplaceAll(p, "*/", "* /"), tsWidth-3)...)
 	}
-	if len(lines) == 1 && utf8.RuneCountInString(lines[0])+len(indent)+7 <= tsWidth {
-		return indent + "/** " + lines[0] + " */\n"
+	if len(lines) == 1 && utf8.RuneCountInString(lines[0])+7 <= tsWidth {
+		return "/** " + lines[0] + " */\n"
 	}
 	var b strings.Builder
-	b.WriteString(indent + "/**\n")
+	b.WriteString("/**\n")
 	for _, line := range lines {
-		b.WriteString(strings.TrimRight(indent+" * "+line, " ") + "\n")
+		b.WriteString(strings.TrimRight(" * "+line, " ") + "\n")
 	}
-	return b.String() + indent + " */\n"
+	return b.String() + " */\n"
 }
 
 func foldedTS(text string, width int) []string {

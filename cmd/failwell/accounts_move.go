@@ -70,7 +70,7 @@ func (x *moveArgs) run(ctx context.Context, c *console, done string, choose func
 
 // decided reports whether an error says that nothing was moved.
 func decided(err error) bool {
-	if errors.Is(err, admission.ErrNoAccount) || errors.Is(err, admission.ErrInvalid) {
+	if errors.Is(err, admission.ErrNoAccount) || errors.Is(err, admission.ErrInvalid) || errors.Is(err, admission.ErrOtherMove) {
 		return true
 	}
 	if r, ok := errors.AsType[*admission.Refusal](err); ok {

@@ -16,6 +16,7 @@ import (
 type keysCmd struct {
 	Create keysCreateCmd `cmd:"" help:"Make a key and print it, this once."`
 	List   keysListCmd   `cmd:"" help:"List keys; secrets are kept nowhere."`
+	Rotate keysRotateCmd `cmd:"" help:"Replace a key by a new one; both work for a while."`
 	Revoke keysRevokeCmd `cmd:"" help:"End keys for ever."`
 	Import keysImportCmd `cmd:"" help:"Take over keys that were issued elsewhere."`
 }

@@ -35,6 +35,9 @@ type cli struct {
 	Sandbox  sandboxCmd  `cmd:"" help:"Run a stand-in for an API."`
 	Keys     keysCmd     `cmd:"" help:"Manage API keys."`
 	Accounts accountsCmd `cmd:"" help:"Manage accounts: plans, states, balances, usage."`
+	Console  consoleCmd  `cmd:"" help:"Print a link that signs a browser in to a gateway's console."`
+	Tokens   tokensCmd   `cmd:"" help:"Manage tokens of the admin API and the console."`
+	Audit    auditCmd    `cmd:"" help:"List what was changed over the admin API, and by whom."`
 	Store    storeCmd    `cmd:"" help:"Check stores, and copy between them."`
 	Contract contractCmd `cmd:"" help:"Show, check and start contracts."`
 	Call     callCmd     `cmd:"" help:"Make a call by its contract: repeated where that is right, its failure explained."`

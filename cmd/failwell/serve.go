@@ -47,9 +47,11 @@ func (x *serveCmd) Run(ctx context.Context, c *console) error {
 		return errors.Join(err, s.Close())
 	}
 	warnOfStore(ctx, s, settings.Store, logger)
-	g, err := gateway.New(gateway.Config{
+	config := gateway.Config{
 		Settings: settings, LoadContract: loadContract, LoadOperations: loadOperations, Reference: pagesOf, Store: s, Logger: logger, Version: version(),
-	})
+	}
+	withConsole(&config)
+	g, err := gateway.New(config)
 	if err == nil {
 		err = x.serve(ctx, c, g)
 	}
@@ -64,7 +66,7 @@ func (x *serveCmd) serve(ctx context.Context, c *console, g *gateway.Gateway) er
 	signal.Notify(hangup, syscall.SIGHUP)
 	defer signal.Stop(hangup)
 	if x.JSON {
-		if err := c.json(map[string]string{"url": g.URL(), "admin": adminURL(g)}); err != nil {
+		if err := c.json(map[string]string{"url": g.URL(), "admin": adminURL(g), "console": consoleURL(g)}); err != nil {
 			return errors.Join(err, g.Close()) //nolint:contextcheck // it closes what was opened
 		}
 	}
@@ -96,7 +98,7 @@ func adminURL(g *gateway.Gateway) string {
 
 func adminNote(g *gateway.Gateway) string {
 	if url := adminURL(g); url != "" {
-		return "admin on " + url
+		return "admin and console on " + url
 	}
 	return "admin is off"
 }

@@ -10,6 +10,7 @@ import (
 	"os"
 	"syscall"
 
+	pages "github.com/failwell/failwell/console"
 	"github.com/failwell/failwell/gateway"
 	"github.com/failwell/failwell/sandbox"
 	"github.com/failwell/failwell/store"
@@ -57,9 +58,11 @@ func (x *upCmd) run(ctx context.Context, c *console, s store.Store, logger *slog
 	rest, stop := context.WithCancel(context.WithoutCancel(ctx))
 	ended := make(chan error, 1)
 	go func() { ended <- serveUntil(rest, behind, api.Handler()) }()
-	g, err := x.gateway(ctx, s, "http://"+behind.Addr().String(), logger)
+	origin := "http://" + behind.Addr().String()
+	g, made, err := x.gateway(ctx, s, origin, logger)
 	if err == nil {
-		err = x.show(c, g, api)
+		made.Sandbox, made.SandboxURL = api.Handler(), origin+"/_sandbox/"
+		err = x.show(c, g, api, made)
 	}
 	if err == nil {
 		err = g.Run(ctx)
@@ -70,38 +73,40 @@ func (x *upCmd) run(ctx context.Context, c *console, s store.Store, logger *slog
 
 // gateway listens on the usual ports; other ones do where those are taken and
 // nobody asked for them.
-func (x *upCmd) gateway(ctx context.Context, s store.Store, upstream string, logger *slog.Logger) (*gateway.Gateway, error) {
+func (x *upCmd) gateway(ctx context.Context, s store.Store, upstream string, logger *slog.Logger) (*gateway.Gateway, *pages.Console, error) {
 	settings := gateway.Settings{
 		Contract: x.API, Upstreams: []string{upstream},
 		Listen: cmp.Or(x.Listen, "127.0.0.1:8080"), Admin: cmp.Or(x.Admin, "127.0.0.1:8081"),
 	}
 	for again := range 2 {
-		g, err := gateway.New(gateway.Config{Settings: settings, LoadContract: loadContract, Reference: pagesOf, Store: s, Logger: logger, Version: version()})
+		config := gateway.Config{Settings: settings, LoadContract: loadContract, Reference: pagesOf, Store: s, Logger: logger, Version: version()}
+		made := withConsole(&config)
+		g, err := gateway.New(config)
 		if err != nil {
-			return nil, fmt.Errorf("gateway: %w", err)
+			return nil, nil, fmt.Errorf("gateway: %w", err)
 		}
 		err = g.Listen(ctx)
 		if err == nil {
-			return g, nil
+			return g, made, nil
 		}
 		if again == 1 || !errors.Is(err, syscall.EADDRINUSE) || x.Listen != "" && x.Admin != "" {
-			return nil, listenFault(err)
+			return nil, nil, listenFault(err)
 		}
 		settings.Listen, settings.Admin = cmp.Or(x.Listen, "127.0.0.1:0"), cmp.Or(x.Admin, "127.0.0.1:0")
 	}
-	return nil, errors.New("no port is free")
+	return nil, nil, errors.New("no port is free")
 }
 
-func (x *upCmd) show(c *console, g *gateway.Gateway, api *sandbox.Sandbox) error {
+func (x *upCmd) show(c *console, g *gateway.Gateway, api *sandbox.Sandbox, made *pages.Console) error {
 	url := g.URL() + api.BasePath()
 	if x.JSON {
-		return c.json(map[string]any{"url": g.URL(), "base_url": url, "admin": adminURL(g), "keys": api.Keys()})
+		return c.json(map[string]any{"url": g.URL(), "base_url": url, "admin": adminURL(g), "console": inviting(g, made), "keys": api.Keys()})
 	}
 	p := c.painterFor(c.stdout)
 	if err := c.printf("%s behind the gateway\n", p.bold(api.Contract().Title)); err != nil {
 		return err
 	}
-	if err := c.pairs(p, [][2]string{{"api", url}, {"admin", adminURL(g)}}); err != nil {
+	if err := c.pairs(p, [][2]string{{"api", url}, {"admin", adminURL(g)}, {"console", inviting(g, made)}}); err != nil {
 		return err
 	}
 	if err := errors.Join(c.print("\n"), c.table(p, "keys", []string{"STATE", "KEY"}, keyRows(api.Keys()))); err != nil {

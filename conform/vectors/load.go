@@ -157,7 +157,7 @@ func (s *Step) settle() error {
 }
 
 func faults() []Fault {
-	return []Fault{Refuse, ResetOnAccept, ResetWhileSending, ResetAfterRequest, CloseAfterRequest, ResetInHead, StallBeforeHead}
+	return []Fault{Refuse, ResetOnFirstByte, ResetWhileSending, ResetAfterRequest, CloseAfterRequest, ResetInHead, StallBeforeHead}
 }
 
 func withType(headers map[string]string) map[string]string {
@@ -187,7 +187,7 @@ func (e *Expected) check() error {
 	}
 	if of := condition.Condition(*x.Condition); of != condition.Unknown {
 		if _, known := condition.Lookup(of); !known {
-			return fmt.Errorf("the condition %q is not known", of)
+			return fmt.Errorf("the condition %q is not known", string(of))
 		}
 	}
 	return nil

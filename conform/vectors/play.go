@@ -84,6 +84,8 @@ func (c *Case) judge(seen []seenRequest, waits []Millis, got *Outcome) error {
 		}
 		if key := r.headers.Get("Idempotency-Key"); x.Key == "none" && key != "" || x.Key != "" && x.Key != "none" && key != x.Key {
 			fault("request %d carries the key %q, want %s", i+1, key, x.Key)
+		} else if i < len(x.Keys) && key != x.Keys[i] {
+			fault("request %d carries the key %q, want %s", i+1, key, x.Keys[i])
 		}
 		if i < len(x.Counts) && r.headers.Get(c.Client.CountHeader) != x.Counts[i] {
 			fault("request %d counts %q, want %q", i+1, r.headers.Get(c.Client.CountHeader), x.Counts[i])

@@ -93,7 +93,7 @@ func (p *Process) ask(m message) (answer, error) {
 }
 
 // Begin hands the case to the program.
-func (p *Process) Begin(_ context.Context, job Job) (Caller, error) {
+func (p *Process) Begin(_ context.Context, job Job) (Caller, error) { //nolint:ireturn // it is a Client
 	if _, err := p.ask(message{Begin: job.Case, URL: job.URL}); err != nil {
 		return nil, err
 	}

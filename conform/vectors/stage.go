@@ -117,10 +117,14 @@ func (s *stage) serve(conn net.Conn) {
 const tooLong = 20 * time.Second
 
 func (s *stage) answer(conn net.Conn, step *Step) error {
-	if step.Fault == ResetOnAccept {
+	_ = conn.SetDeadline(time.Now().Add(tooLong)) // the reads below report what comes of it
+	if step.Fault == ResetOnFirstByte {
+		// Earlier the client might see it as a connection that never came about.
+		if _, err := conn.Read(make([]byte, 1)); err != nil {
+			return fmt.Errorf("reading the first byte: %w", err)
+		}
 		return reset(conn)
 	}
-	_ = conn.SetDeadline(time.Now().Add(tooLong)) // the reads below report what comes of it
 	req, err := http.ReadRequest(bufio.NewReader(conn))
 	if errors.Is(err, io.EOF) {
 		return nil // a connection that was opened in advance, or given up

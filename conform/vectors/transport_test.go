@@ -3,7 +3,6 @@ package vectors_test
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -42,7 +41,7 @@ type goClient struct{}
 func (goClient) Begin(_ context.Context, job vectors.Job) (vectors.Caller, error) {
 	api, err := vectors.Contract(job.Case.Contract)
 	if err != nil {
-		return nil, err //nolint:wrapcheck // says all
+		return nil, err
 	}
 	c := &goCaller{job: job, clock: &clock{now: job.Case.Start}, base: &http.Transport{}}
 	s := &job.Case.Client
@@ -85,11 +84,11 @@ func (c *goCaller) End() error {
 
 func (c *goCaller) sleep(ctx context.Context, wait time.Duration) error {
 	if err := c.job.Wait(wait); err != nil {
-		return err //nolint:wrapcheck // the test's own
+		return err
 	}
 	if c.job.Case.Call.Cancel {
 		c.cancel()
-		return ctx.Err() //nolint:wrapcheck // as a timer would
+		return ctx.Err()
 	}
 	c.clock.advance(wait)
 	return nil
@@ -114,7 +113,7 @@ func (c *goCaller) Call(ctx context.Context) (vectors.Outcome, error) {
 		if !ok {
 			return vectors.Outcome{}, fmt.Errorf("not an Error: %w", failed)
 		}
-		return vectors.Outcome{Error: shared(e), Texts: texts(e, err)}, nil
+		return vectors.Outcome{Error: shared(e), Texts: texts(e)}, nil
 	}
 	defer resp.Body.Close()
 	body, err := io.ReadAll(resp.Body)
@@ -185,15 +184,14 @@ func plain(v contract.Value) any {
 }
 
 // texts is all that an error can be printed as.
-func texts(e *failwell.Error, err error) []string {
+func texts(e *failwell.Error) []string {
 	var log bytes.Buffer
 	slog.New(slog.NewJSONHandler(&log, nil)).Info("failed", "error", e)
-	dump, marshalErr := json.Marshal(e)
-	all := []string{e.Error(), fmt.Sprintf("%+v", e), log.String(), string(dump), string(e.Body), fmt.Sprint(e.Header), e.URL}
-	for cause := err; cause != nil; cause = errors.Unwrap(cause) {
-		all = append(all, cause.Error())
+	all := []string{fmt.Sprintf("%+v", e), log.String(), string(e.Body), fmt.Sprint(e.Header), e.URL}
+	for err := error(e); err != nil; err = errors.Unwrap(err) {
+		all = append(all, err.Error())
 	}
-	return append(all, fmt.Sprint(marshalErr))
+	return all
 }
 
 // clock is the case's own.
@@ -217,7 +215,7 @@ func (c *clock) advance(d time.Duration) {
 // limited is a context with a deadline by the case's clock. It ends when that is
 // reached, or when as much real time has passed.
 type limited struct {
-	context.Context //nolint:containedctx // it is one
+	context.Context
 
 	clock *clock
 	at    time.Time
@@ -233,7 +231,7 @@ func (l *limited) Deadline() (time.Time, bool) { return l.at, true }
 
 func (l *limited) Err() error {
 	if err := l.Context.Err(); err != nil {
-		return err //nolint:wrapcheck // it is this context's own
+		return err
 	}
 	if !l.clock.Now().Before(l.at) {
 		return context.DeadlineExceeded

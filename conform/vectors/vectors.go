@@ -112,8 +112,8 @@ type Fault string
 const (
 	// Refuse: nothing listens.
 	Refuse Fault = "refuse"
-	// ResetOnAccept: the connection is reset before a byte of the request is read.
-	ResetOnAccept Fault = "reset_on_accept"
+	// ResetOnFirstByte: the connection is reset when the first byte of the request arrives.
+	ResetOnFirstByte Fault = "reset_on_first_byte"
 	// ResetWhileSending: the head of the request is read, then the connection is reset.
 	ResetWhileSending Fault = "reset_while_sending"
 	// ResetAfterRequest: the whole request is read, then the connection is reset.
@@ -132,6 +132,8 @@ type Expected struct {
 	Requests Seen `json:"requests" yaml:"requests"`
 	// Key that went with each request, "none" for none; not looked at when "".
 	Key string `json:"key,omitempty" yaml:"key"`
+	// Keys are those of each request, where they differ.
+	Keys []string `json:"keys,omitempty" yaml:"keys"`
 	// Counts are the values of the count header, request by request.
 	Counts []string `json:"counts,omitempty" yaml:"counts"`
 	// Waits in the order in which they were begun, over all calls.
