@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"path"
+	"regexp"
 	"strings"
 
 	"github.com/failwell/failwell/contract"
@@ -53,10 +54,16 @@ func NamesInTypeScript(c *contract.Contract, opts Options) TypeScriptNames {
 	return n
 }
 
+// npmName is what npm takes for a new package.
+var npmName = regexp.MustCompile(`^(@[a-z0-9~-][a-z0-9._~-]*/)?[a-z0-9~-][a-z0-9._~-]*$`)
+
 // TypeScript is a client as an npm package without dependencies, for Node 18 and
 // browsers.
 func TypeScript(c *contract.Contract, opts Options) ([]File, error) {
 	names := NamesInTypeScript(c, opts)
+	if !npmName.MatchString(names.Package) || len(names.Package) > 214 {
+		return nil, fmt.Errorf("%w: npm does not take %q", ErrPackageName, names.Package)
+	}
 	data, err := typeScriptData(c)
 	if err != nil {
 		return nil, err

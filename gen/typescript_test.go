@@ -5,7 +5,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"slices"
 	"testing"
 
 	"github.com/failwell/failwell/conform/vectors"
@@ -77,14 +76,17 @@ func TestTypeScript(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	contracts := builtin.Names()
-	for i := range cases {
-		if !slices.Contains(contracts, cases[i].Contract) {
-			contracts = append(contracts, cases[i].Contract)
+	contracts := append(builtin.Names(), "parcels")
+	for _, name := range contracts {
+		samples, err := vectors.Samples(name)
+		if err != nil {
+			t.Fatal(err)
 		}
+		cases = append(cases, samples...)
 	}
 	dir := typeScriptPackages(t, contracts)
-	run(t, dir, tool(t, "prettier"), "--check", "--log-level=warn", "**/*.{ts,json,md}", "!**/dist/**")
+	// The core is the same in all of them.
+	run(t, dir, tool(t, "prettier"), "--check", "--log-level=warn", "*/*.{json,md}", "*/src/*.ts", contracts[0]+"/src/core/*.ts")
 
 	script, err := filepath.Abs("testdata/typescript_vectors.mjs")
 	if err != nil {

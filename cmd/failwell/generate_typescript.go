@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 
 	"github.com/failwell/failwell/contract"
 	"github.com/failwell/failwell/gen"
@@ -14,5 +15,11 @@ type generateTypeScriptCmd struct {
 
 // Run writes the package.
 func (x *generateTypeScriptCmd) Run(_ context.Context, c *console) error {
-	return x.writes(c, func(spec *contract.Contract) ([]gen.File, error) { return gen.TypeScript(spec, x.options()) })
+	return x.writes(c, func(spec *contract.Contract) ([]gen.File, error) {
+		files, err := gen.TypeScript(spec, x.options())
+		if errors.Is(err, gen.ErrPackageName) {
+			return nil, hinted(err, "choose another one with --package")
+		}
+		return files, err
+	})
 }

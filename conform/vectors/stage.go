@@ -192,7 +192,10 @@ func head(req *http.Request, step *Step) string {
 	for _, name := range slices.Sorted(maps.Keys(step.Headers)) {
 		b.WriteString(name + ": " + step.Headers[name] + "\r\n")
 	}
-	b.WriteString("Connection: close\r\n")
+	if step.Cut == nil && step.Reset == nil && step.Stall == nil {
+		// Some clients take what comes before an announced end for the whole.
+		b.WriteString("Connection: close\r\n")
+	}
 	switch {
 	case step.Status == http.StatusNoContent || step.Status == http.StatusNotModified || step.Status < 200:
 	case step.Chunked:

@@ -16,6 +16,7 @@ import (
 	"github.com/failwell/failwell"
 	"github.com/failwell/failwell/conform/vectors"
 	"github.com/failwell/failwell/contract"
+	"github.com/failwell/failwell/contract/builtin"
 )
 
 func TestTransport(t *testing.T) {
@@ -32,6 +33,24 @@ func TestTransport(t *testing.T) {
 				t.Errorf("%s:%d: %v", c.Pos.File, c.Pos.Line, err)
 			}
 		})
+	}
+}
+
+func TestTransportReadsSamples(t *testing.T) {
+	t.Parallel()
+	for _, name := range append(builtin.Names(), "parcels") {
+		cases, err := vectors.Samples(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i := range cases {
+			t.Run(cases[i].Name, func(t *testing.T) {
+				t.Parallel()
+				if err := vectors.Play(t.Context(), goClient{}, &cases[i]); err != nil {
+					t.Errorf("%s:%d: %v", cases[i].Pos.File, cases[i].Pos.Line, err)
+				}
+			})
+		}
 	}
 }
 
