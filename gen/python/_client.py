@@ -137,20 +137,31 @@ def _redirected(request: Request, status: int, headers: Headers) -> Request | No
     return Request(method, url, kept, content)
 
 
+@dataclass(frozen=True, slots=True)
+class _Begun:
+    """What was read of a body to see whether it tells of a failure."""
+
+    data: bytes = b""
+    error: TransportError | None = None
+    """Why there is no more."""
+
+
 class Stream:
     """A success whose body is read as it arrives. Use it in a ``with`` block."""
 
-    def __init__(self, call: Call, answer: Answer, first: bytes, url: str) -> None:
+    def __init__(self, call: Call, answer: Answer, begun: _Begun, url: str) -> None:
         self.status = answer.status
         self.headers = answer.headers
         self.url = url
-        self._call, self._answer, self._first = call, answer, first
+        self._call, self._answer, self._begun = call, answer, begun
 
     def iter_bytes(self) -> Iterator[bytes]:
         """Give the body in pieces; one that breaks off is an error."""
-        if self._first:
-            first, self._first = self._first, b""
-            yield first
+        begun, self._begun = self._begun, _Begun()
+        if begun.data:
+            yield begun.data
+        if begun.error is not None:
+            raise self._call.broken(self.headers, begun.error) from begun.error
         while True:
             try:
                 data = self._answer.read(_PIECE)
@@ -309,11 +320,11 @@ class Client(_Base):
         deadline = self._deadline(timeout)
         for _ in range(_MOST_REDIRECTS + 1):
             call = self._gate.begin(request, deadline, max_attempts)
-            answer, first = self._attempt(call)
+            answer, begun = self._attempt(call)
             try:
                 following = _redirected(request, answer.status, answer.headers)
                 if following is None:
-                    yield Stream(call, answer, first, request.url)
+                    yield Stream(call, answer, begun, request.url)
                     return
                 request = following
             finally:
@@ -340,7 +351,7 @@ class Client(_Base):
         """DELETE; for the options see request."""
         return self.request("DELETE", url, **options)
 
-    def _attempt(self, call: Call) -> tuple[Answer, bytes]:
+    def _attempt(self, call: Call) -> tuple[Answer, _Begun]:
         """Send until there is a success; also return what was read of its body."""
         while True:
             verdict: Again | CallError | None
@@ -352,15 +363,17 @@ class Client(_Base):
                 verdict, cause = call.failed(error), error
             else:
                 try:
-                    first, verdict = b"", None
+                    begun, verdict = _Begun(), None
                     if call.may_fail(answer.status, answer.headers):
-                        first = _peek(answer)
-                        verdict = call.answered(answer.status, answer.headers, first)
+                        begun = _peek(answer)
+                        verdict = call.answered(
+                            answer.status, answer.headers, begun.data
+                        )
                     else:
                         call.succeeded(answer.status)
                     if verdict is None:
                         answer.limit(_until(call.left()))
-                        return answer, first
+                        return answer, begun
                 except BaseException:
                     answer.close()
                     raise
@@ -371,18 +384,18 @@ class Client(_Base):
             raise verdict from cause
 
 
-def _peek(answer: Answer) -> bytes:
+def _peek(answer: Answer) -> _Begun:
     """Read the beginning of a body; one that breaks off ends there."""
     data = b""
     while len(data) < MAX_BODY:
         try:
             more = answer.read(MAX_BODY - len(data))
-        except TransportError:
-            break
+        except TransportError as error:
+            return _Begun(data, error)
         if not more:
             break
         data += more
-    return data
+    return _Begun(data)
 
 
 def _until(seconds: float | None) -> float | None:
@@ -392,17 +405,21 @@ def _until(seconds: float | None) -> float | None:
 class AsyncStream:
     """A success whose body is read as it arrives. Use it in ``async with``."""
 
-    def __init__(self, call: Call, answer: AsyncAnswer, first: bytes, url: str) -> None:
+    def __init__(
+        self, call: Call, answer: AsyncAnswer, begun: _Begun, url: str
+    ) -> None:
         self.status = answer.status
         self.headers = answer.headers
         self.url = url
-        self._call, self._answer, self._first = call, answer, first
+        self._call, self._answer, self._begun = call, answer, begun
 
     async def iter_bytes(self) -> AsyncIterator[bytes]:
         """Give the body in pieces; one that breaks off is an error."""
-        if self._first:
-            first, self._first = self._first, b""
-            yield first
+        begun, self._begun = self._begun, _Begun()
+        if begun.data:
+            yield begun.data
+        if begun.error is not None:
+            raise self._call.broken(self.headers, begun.error) from begun.error
         while True:
             try:
                 data = await self._answer.read(_PIECE)
@@ -540,11 +557,11 @@ class AsyncClient(_Base):
         deadline = self._deadline(timeout)
         for _ in range(_MOST_REDIRECTS + 1):
             call = self._gate.begin(request, deadline, max_attempts)
-            answer, first = await self._attempt(call)
+            answer, begun = await self._attempt(call)
             try:
                 following = _redirected(request, answer.status, answer.headers)
                 if following is None:
-                    yield AsyncStream(call, answer, first, request.url)
+                    yield AsyncStream(call, answer, begun, request.url)
                     return
                 request = following
             finally:
@@ -571,7 +588,7 @@ class AsyncClient(_Base):
         """DELETE; for the options see request."""
         return await self.request("DELETE", url, **options)
 
-    async def _attempt(self, call: Call) -> tuple[AsyncAnswer, bytes]:
+    async def _attempt(self, call: Call) -> tuple[AsyncAnswer, _Begun]:
         """Send until there is a success; also return what was read of its body."""
         while True:
             verdict: Again | CallError | None
@@ -583,15 +600,17 @@ class AsyncClient(_Base):
                 verdict, cause = call.failed(error), error
             else:
                 try:
-                    first, verdict = b"", None
+                    begun, verdict = _Begun(), None
                     if call.may_fail(answer.status, answer.headers):
-                        first = await _peek_async(answer)
-                        verdict = call.answered(answer.status, answer.headers, first)
+                        begun = await _peek_async(answer)
+                        verdict = call.answered(
+                            answer.status, answer.headers, begun.data
+                        )
                     else:
                         call.succeeded(answer.status)
                     if verdict is None:
                         answer.limit(_until(call.left()))
-                        return answer, first
+                        return answer, begun
                 except BaseException:
                     await answer.aclose()
                     raise
@@ -602,15 +621,15 @@ class AsyncClient(_Base):
             raise verdict from cause
 
 
-async def _peek_async(answer: AsyncAnswer) -> bytes:
+async def _peek_async(answer: AsyncAnswer) -> _Begun:
     """Read the beginning of a body; one that breaks off ends there."""
     data = b""
     while len(data) < MAX_BODY:
         try:
             more = await answer.read(MAX_BODY - len(data))
-        except TransportError:
-            break
+        except TransportError as error:
+            return _Begun(data, error)
         if not more:
             break
         data += more
-    return data
+    return _Begun(data)

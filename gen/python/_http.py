@@ -192,6 +192,7 @@ class Connection:
                 self._http.set_tunnel(host, port, headers=_proxy_login(self._proxy))
         else:
             self._http = http.client.HTTPConnection(*at)
+        self._http.response_class = _Parser
 
     def connect(self, deadline: float | None) -> None:
         try:
@@ -270,6 +271,16 @@ class Connection:
 
     def close(self) -> None:
         self._http.close()
+
+
+class _Parser(http.client.HTTPResponse):
+    """Passes over interim responses, such as 103 (RFC 9110 section 15.2)."""
+
+    def begin(self) -> None:
+        super().begin()
+        while 100 < self.status < 200 and self.status != 101:
+            self.headers = self.msg = None  # type: ignore[assignment]
+            super().begin()
 
 
 class _Wire:

@@ -24,7 +24,8 @@ class HttpxTransport:
     """
 
     def __init__(self, client: httpx.Client | None = None) -> None:
-        """Send through a client of yours, or one of its own."""
+        """Send through a client of yours, which stays open, or one of its own."""
+        self._owned = client is None
         self._client = client or httpx.Client()
 
     def send(self, request: Request, deadline: float | None) -> HttpxAnswer:
@@ -43,8 +44,9 @@ class HttpxTransport:
         return HttpxAnswer(response)
 
     def close(self) -> None:
-        """Close the client."""
-        self._client.close()
+        """Close a client of its own."""
+        if self._owned:
+            self._client.close()
 
 
 class HttpxAnswer:
@@ -80,7 +82,8 @@ class AsyncHttpxTransport:
     """Sends through an ``httpx.AsyncClient``."""
 
     def __init__(self, client: httpx.AsyncClient | None = None) -> None:
-        """Send through a client of yours, or one of its own."""
+        """Send through a client of yours, which stays open, or one of its own."""
+        self._owned = client is None
         self._client = client or httpx.AsyncClient()
 
     async def send(self, request: Request, deadline: float | None) -> AsyncHttpxAnswer:
@@ -103,8 +106,9 @@ class AsyncHttpxTransport:
         return AsyncHttpxAnswer(response, deadline)
 
     async def aclose(self) -> None:
-        """Close the client."""
-        await self._client.aclose()
+        """Close a client of its own."""
+        if self._owned:
+            await self._client.aclose()
 
 
 class AsyncHttpxAnswer:

@@ -32,7 +32,7 @@ def in_turn(values):
 
 
 class Case:
-    def __init__(self, case, url, mode):
+    def __init__(self, case, url, mode, inner):
         self.case, self.url, self.mode = case, url, mode
         name = case["contract"].replace("-", "_") + "_client"
         self.package = importlib.import_module(name)
@@ -63,14 +63,16 @@ class Case:
         if mode == "sync":
             self.client = self.package.Client(url, sleep=self.sleep, **options)
         elif mode == "httpx-sync":
-            httpx = importlib.import_module(name + ".httpx_transport")
+            module = importlib.import_module(name + ".httpx_transport")
+            transport = module.HttpxTransport(inner)
             self.client = self.package.Client(
-                url, sleep=self.sleep, transport=httpx.HttpxTransport(), **options
+                url, sleep=self.sleep, transport=transport, **options
             )
         else:
-            transport = None
-            if mode == "threads":
-                transport = self.package.ThreadTransport()
+            transport = self.package.ThreadTransport()
+            if mode == "httpx-async":
+                module = importlib.import_module(name + ".httpx_transport")
+                transport = module.AsyncHttpxTransport(inner)
             self.client = self.package.AsyncClient(
                 url, sleep=self.asleep, transport=transport, **options
             )
@@ -223,12 +225,15 @@ def told(value):
 
 def main(mode):
     asyncio.set_event_loop(asyncio.new_event_loop())
-    case = None
+    case, inner = None, None
+    if mode.startswith("httpx"):  # making one takes long, and cases need not do it
+        httpx = importlib.import_module("httpx")
+        inner = httpx.Client() if mode == "httpx-sync" else httpx.AsyncClient()
     while line := sys.stdin.readline():
         message = json.loads(line)
         try:
             if "begin" in message:
-                case = Case(message["begin"], message["url"], mode)
+                case = Case(message["begin"], message["url"], mode, inner)
                 write({"ready": True})
             elif "call" in message:
                 write({"outcome": case.call()})
@@ -237,6 +242,10 @@ def main(mode):
                 write({"ready": True})
         except Exception:
             write({"fault": traceback.format_exc()})
+    if mode == "httpx-sync":
+        inner.close()
+    elif inner:
+        asyncio.get_event_loop().run_until_complete(inner.aclose())
 
 
 main(sys.argv[1])
