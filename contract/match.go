@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -365,8 +366,8 @@ func (m *match) fieldMap(n *node, v any) bool {
 	if !ok {
 		return false
 	}
-	for name, value := range object {
-		if !m.leaf(n.elem, value, strings.Split(name, ".")) {
+	for _, name := range slices.Sorted(maps.Keys(object)) { // one order, whatever that of the body
+		if !m.leaf(n.elem, object[name], strings.Split(name, ".")) {
 			return false
 		}
 	}
@@ -398,8 +399,8 @@ func (m *match) leaf(elem *node, v any, path []string) bool {
 }
 
 func (m *match) tree(n *node, branch map[string]any, path []string) bool {
-	for name, value := range branch {
-		at := slices.Concat(path, []string{name})
+	for _, name := range slices.Sorted(maps.Keys(branch)) {
+		value, at := branch[name], slices.Concat(path, []string{name})
 		probe := match{contract: m.contract}
 		if probe.leaf(n.elem, value, at) {
 			m.fields = append(m.fields, probe.fields...)

@@ -2,7 +2,10 @@ package gen_test
 
 import (
 	"bytes"
+	"encoding/pem"
+	"fmt"
 	"io"
+	"log"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -205,7 +208,13 @@ func TestPythonPackageIsInstalledAndUsed(t *testing.T) {
 		t.Fatal(err)
 	}
 	server := newPythonServer(t)
-	out := command(t, dir, []string{"PYTHONDEVMODE=1", "PYTHONWARNINGS=error"}, python, use, server.URL)
+	certificate := filepath.Join(dir, "certificate.pem")
+	block := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.secured.Certificate().Raw})
+	if err := os.WriteFile(certificate, block, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	env := []string{"PYTHONDEVMODE=1", "PYTHONWARNINGS=error", "http_proxy=", "https_proxy=", "HTTP_PROXY=", "HTTPS_PROXY=", "no_proxy="}
+	out := command(t, dir, env, python, use, server.URL, server.secured.URL, certificate)
 	if strings.TrimSpace(out) != "all is well" {
 		t.Errorf("the script said: %s", out)
 	}
@@ -214,7 +223,10 @@ func TestPythonPackageIsInstalledAndUsed(t *testing.T) {
 	if keys := server.keys; len(keys) != 2 || keys[0] == "" || keys[0] != keys[1] {
 		t.Errorf("the keys of two attempts are %q", keys)
 	}
-	if server.connections > 30 {
+	if server.tunnels != 1 {
+		t.Errorf("%d tunnels, want 1", server.tunnels)
+	}
+	if server.connections > 40 {
 		t.Errorf("%d connections for 160 calls of 8 threads", server.connections)
 	}
 }
@@ -223,9 +235,12 @@ func TestPythonPackageIsInstalledAndUsed(t *testing.T) {
 type pythonServer struct {
 	*httptest.Server
 
+	secured *httptest.Server
+
 	mu          sync.Mutex
 	keys        []string // of the calls to /twice
 	connections int
+	tunnels     int
 }
 
 func newPythonServer(t *testing.T) *pythonServer {
@@ -270,7 +285,30 @@ func newPythonServer(t *testing.T) *pythonServer {
 		}
 		w.WriteHeader(http.StatusCreated)
 	})
-	s.Server = httptest.NewUnstartedServer(mux)
+	who := func(w http.ResponseWriter, r *http.Request) {
+		host, _, _ := strings.Cut(r.Host, ":")
+		_, _ = fmt.Fprintf(w, `{"authorized":%t,"host":%q}`, r.Header.Get("Authorization") != "", host)
+	}
+	mux.HandleFunc("/who", who)
+	mux.HandleFunc("/moved", func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/who", http.StatusFound) })
+	mux.HandleFunc("/elsewhere", func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Location", strings.Replace(s.URL, "127.0.0.1", "localhost", 1)+"/who")
+		w.WriteHeader(http.StatusTemporaryRedirect)
+	})
+	s.secured = httptest.NewUnstartedServer(http.HandlerFunc(who))
+	s.secured.Config.ErrorLog = log.New(io.Discard, "", 0) // a client that trusts nobody is part of the test
+	s.secured.StartTLS()
+	t.Cleanup(s.secured.Close)
+	s.Server = httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch {
+		case r.Method == http.MethodConnect:
+			s.tunnel(t, w, r)
+		case r.URL.Host != "" && r.Header.Get("Proxy-Authorization") != "Basic bWU6c2VjcmV0":
+			w.WriteHeader(http.StatusProxyAuthRequired)
+		default:
+			mux.ServeHTTP(w, r)
+		}
+	}))
 	s.Config.ConnState = func(_ net.Conn, state http.ConnState) {
 		if state == http.StateNew {
 			s.mu.Lock()
@@ -281,4 +319,33 @@ func newPythonServer(t *testing.T) *pythonServer {
 	s.Start()
 	t.Cleanup(s.Close)
 	return s
+}
+
+// tunnel is a proxy's, to the server with TLS.
+func (s *pythonServer) tunnel(t *testing.T, w http.ResponseWriter, r *http.Request) {
+	t.Helper()
+	if r.Header.Get("Proxy-Authorization") != "Basic bWU6c2VjcmV0" {
+		w.WriteHeader(http.StatusProxyAuthRequired)
+		return
+	}
+	s.mu.Lock()
+	s.tunnels++
+	s.mu.Unlock()
+	up, err := net.Dial("tcp", s.secured.Listener.Addr().String())
+	if err != nil {
+		t.Error(err)
+		return
+	}
+	w.WriteHeader(http.StatusOK)
+	down, _, err := http.NewResponseController(w).Hijack()
+	if err != nil {
+		t.Error(err)
+		return
+	}
+	go func() {
+		_, _ = io.Copy(up, down) // until one side leaves
+		_ = up.Close()
+	}()
+	_, _ = io.Copy(down, up)
+	_ = down.Close()
 }

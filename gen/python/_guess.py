@@ -51,25 +51,28 @@ _WORDS = tuple(
     for condition, pattern in (
         (
             "quota_exhausted",
-            r"quota|credits? (are )?(used|exhausted)|insufficient_quota",
+            r"quota|(credits?|allowance)\b.{0,24}(used|exhausted|spent)",
         ),
-        (
-            "concurrency_exceeded",
-            r"concurren\w+.*(limit|exceed|many)|too_many_concurrent",
-        ),
+        ("concurrency_exceeded", r"concurren\w+.*(limit|exceed|many)"),
         ("rate_limited", r"rate.?limit|too.?many.?requests|throttl|slow.?down"),
+        ("idempotency_mismatch", r"idempotency.{0,40}(mismatch|reuse|conflict|other)"),
         ("key_expired", r"(key|token)\w*.{0,12}expired|expired.{0,8}(key|token)"),
         ("key_revoked", r"(key|token)\w*.{0,12}revoked|revoked.{0,8}(key|token)"),
+        ("key_deactivated", r"(key|token)\w*.{0,12}(deactivated|switched off)"),
         ("key_missing", r"(missing|no|without).{0,12}(api.?key|token|credential)"),
-        (
-            "key_unknown",
-            r"(invalid|incorrect|unknown).{0,8}(api.?key|token|credential)",
-        ),
-        ("account_suspended", r"(account|user).{0,12}(suspended|disabled|blocked)"),
+        ("key_unknown", r"(invalid|unknown).{0,8}(api.?key|token|credential)"),
+        ("account_suspended", r"(account|user)\b.{0,32}(suspended|disabled|blocked)"),
+        ("feature_unavailable", r"(plan|tier)\b.{0,32}(include|upgrade)|feature.?un"),
         ("balance_insufficient", r"insufficient.{0,4}(balance|funds|credit)"),
         ("payment_required", r"payment.?required|past.?due"),
         ("body_too_large", r"(payload|entity|body|request).{0,12}too.?large"),
         ("media_unsupported", r"unsupported.{0,4}(media|format|content)"),
+        (
+            "parameter_missing",
+            r"(param\w*|field).{0,24}(missing|required)|missing.?param",
+        ),
+        ("parameter_invalid", r"invalid.?(param\w*|value|field)"),
+        ("format_invalid", r"(malformed|invalid).{0,8}json|json.{0,16}(syntax|parse)"),
         ("method_not_allowed", r"method.?not.?allowed"),
         ("upstream_timeout", r"(gateway|upstream).{0,4}time(d.?)?.?out"),
         ("overloaded", r"overload|at capacity"),
@@ -83,14 +86,23 @@ _CLASS = {
     "balance_insufficient": (400, 402, 403),
     "payment_required": (402, 403),
     "account_suspended": (401, 403),
+    "feature_unavailable": (402, 403),
+    "idempotency_mismatch": (400, 409, 422),
     "body_too_large": (400, 413),
     "media_unsupported": (400, 415),
+    "parameter_missing": (400,),
+    "parameter_invalid": (400,),
+    "format_invalid": (400,),
     "method_not_allowed": (405,),
     "upstream_timeout": (500, 502, 503, 504),
     "overloaded": (503, 529),
     "unavailable": (500, 502, 503),
 }
 _KEYS = (401, 403)
+_BREAK = re.compile(r"[\t\n\r\u2028\u2029]+ *")
+_CONTROL = re.compile(
+    r"[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff]"
+)
 _TAG = re.compile(
     r"<(script|style)\b.*?</\1\s*>|<!--.*?-->|<[^>]*>", re.IGNORECASE | re.DOTALL
 )
@@ -185,12 +197,11 @@ def _prose(body: bytes) -> str:
         return text
     titles = {found[1].lower(): found[2] for found in _TITLE.finditer(text)}
     text = titles.get("h1") or titles.get("title") or text
-    return html.unescape(_TAG.sub(" ", text))
+    return " ".join(html.unescape(_TAG.sub(" ", text)).split())
 
 
 def _clean(text: str) -> str:
-    text = "".join(c if c.isprintable() else " " for c in text[:_LONGEST])
-    return " ".join(text.split())
+    return _CONTROL.sub("", _BREAK.sub(" ", text[:_LONGEST].strip())).strip()
 
 
 def _fields(value: Any) -> tuple[FieldError, ...]:

@@ -12,7 +12,7 @@ from typing import Any
 
 from . import _hint
 from ._failure import FieldError, Headers
-from ._rules import Envelope, Node
+from ._rules import RULES, Envelope, Node
 
 _MOST_FIELDS = 1000
 _LONGEST_WAIT = 10 * 365 * 86400 * 1_000_000_000
@@ -107,7 +107,7 @@ class _Issue:
 
 def match(envelope: Envelope, value: Any, text: str, headers: Headers) -> Match | None:
     """Match an envelope; value is the parsed body, ``...`` when it is no JSON."""
-    m = Match()
+    m = Match(timestamp=RULES.timestamp)
     if envelope.body is not None:
         if value is ...:
             return None
@@ -151,11 +151,16 @@ def _node(m: Match, n: Node, value: Any, issue: _Issue | None) -> Match | None:
         )
     elif n.kind == "map":
         ok = isinstance(value, dict) and all(
-            _leaves(m, n.each, item, name.split(".")) for name, item in value.items()
+            _leaves(m, n.each, item, name.split("."))
+            for name, item in sorted(value.items(), key=_name)
         )
     elif n.kind == "tree":
         ok = isinstance(value, dict) and _tree(m, n, value, [])
     return m if ok else None
+
+
+def _name(member: tuple[str, Any]) -> str:
+    return member[0]
 
 
 def _equal(want: Any, value: Any) -> bool:
@@ -239,7 +244,7 @@ def _leaves(m: Match, each: Node | None, value: Any, path: list[str]) -> bool:
 
 
 def _tree(m: Match, n: Node, branch: dict[str, Any], path: list[str]) -> bool:
-    for name, value in branch.items():
+    for name, value in sorted(branch.items(), key=_name):
         at = [*path, name]
         probe = Match(timestamp=m.timestamp)
         if _leaves(probe, n.each, value, at):

@@ -1,8 +1,11 @@
-"""Uses an installed package as its users would; the argument is a server's URL."""
+"""Uses an installed package as its users would; the arguments are a server's URL,
+one with TLS, and the file of its certificate."""
 
 from __future__ import annotations
 
 import asyncio
+import os
+import ssl
 import sys
 import threading
 import time
@@ -11,6 +14,7 @@ from hebbrix_client import (
     AsyncClient,
     Client,
     HebbrixError,
+    HTTPTransport,
     RateLimitError,
     ValidationError,
     codes,
@@ -103,6 +107,41 @@ def many(client: Client) -> None:
     assert not failed, failed[0]
 
 
+def redirected(client: Client, url: str) -> None:
+    """Credentials stay with the host that they are for."""
+    assert client.get("/moved").json() == {"authorized": True, "host": "127.0.0.1"}
+    answer = client.get("/elsewhere")
+    assert answer.json() == {"authorized": False, "host": "localhost"}
+    assert answer.url == url.replace("127.0.0.1", "localhost") + "/who"
+
+
+def secured(tls: str, plain: str, certificate: str) -> None:
+    with Client(tls) as client:
+        error = catch(client, "GET", "/who")
+        assert isinstance(error, conditions.UpstreamUnreachable), error
+        assert error.stopped == "advice" and not error.is_retryable, error
+    with Client(plain.replace("http:", "https:")) as client:
+        assert catch(client, "GET", "/who").stopped == "advice"
+    context = ssl.create_default_context(cafile=certificate)
+    with Client(tls, transport=HTTPTransport(ssl_context=context)) as client:
+        for _ in range(3):
+            assert client.get("/who").json()["host"] == "127.0.0.1"
+
+
+def proxied(tls: str, plain: str, certificate: str) -> None:
+    """Proxies are taken from the environment, with their password."""
+    address = plain.replace("//", "//me:secret@")
+    os.environ["http_proxy"] = os.environ["https_proxy"] = address
+    context = ssl.create_default_context(cafile=certificate)
+    with Client(transport=HTTPTransport(ssl_context=context)) as client:
+        assert client.get("http://example.com/who").json()["host"] == "example.com"
+        # The proxy leads every tunnel to the test's own server.
+        assert client.get("https://example.com/who").json()["host"] == "example.com"
+    with Client(plain) as client:
+        assert client.get("/who").json()["host"] == "127.0.0.1"
+    del os.environ["http_proxy"], os.environ["https_proxy"]
+
+
 async def cancelled(url: str) -> None:
     """A task that is cancelled stops at once, while sending and while waiting."""
     async with AsyncClient(url, headers=HEADERS) as client:
@@ -122,17 +161,20 @@ async def cancelled(url: str) -> None:
         assert answer.json() == {"content": "y"}
 
 
-def main(url: str) -> None:
+def main(url: str, tls: str, certificate: str) -> None:
     with Client(url, headers=HEADERS) as client:
         typed(client)
         streams(client)
         large(client)
+        redirected(client, url)
         many(client)
         answer = client.post("/twice", json={"content": "x"})
         assert answer.status == 201
+    secured(tls, url, certificate)
+    proxied(tls, url, certificate)
     asyncio.run(cancelled(url))
     print("all is well")
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main(*sys.argv[1:])
