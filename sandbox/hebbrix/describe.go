@@ -7,7 +7,7 @@ import "github.com/failwell/failwell/sandbox/stand"
 func (*api) Describe() map[string]stand.Description {
 	// Nobody has to name a collection unless they ask to be held to it.
 	unasked := map[string]any{"X-Hebbrix-Require-Collection": map[string]any{"const": false}}
-	pages := map[string]any{"cursor": map[string]any{"pattern": cursorForm}}
+	pages := map[string]any{"cursor": map[string]any{"pattern": cursorForm.String()}}
 	importance := map[string]any{"minimum": 0, "maximum": 1}
 	collection := stand.JSON(map[string]any{"name": stand.Filled()})
 	memory := stand.JSON(map[string]any{"content": stand.Filled(), "importance": importance}, "content")
@@ -18,7 +18,7 @@ func (*api) Describe() map[string]stand.Description {
 			"schema": map[string]any{"type": "string", "example": `form-data; name="file"; filename="notes.txt"`},
 		}},
 	}}
-	text := map[string]any{"type": "string"}
+	text := map[string]any{"description": "Text, as all in a form is."}
 	return map[string]stand.Description{
 		"collections.create": {Bodies: collection, Done: []int{201}, Links: stand.To("/id", "id", "collections.get", "collections.update", "collections.delete")},
 		"collections.list":   {Parameters: pages},

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"math"
 	"net/url"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -27,12 +28,12 @@ func (p place) cursor() string {
 }
 
 // cursorForm is a regular expression of cursors; none is an empty one.
-const cursorForm = `^([0-9]{1,16}\.[A-Za-z0-9_]{0,64})?$`
+var cursorForm = regexp.MustCompile(`^([0-9]{1,16}\.[A-Za-z0-9_]{0,64})?$`)
 
 func readCursor(text string) (p place, ok bool) {
-	at, id, found := strings.Cut(text, ".")
+	at, id, _ := strings.Cut(text, ".")
 	micros, err := strconv.ParseInt(at, 10, 64)
-	return place{time.UnixMicro(micros).UTC(), id}, err == nil && found
+	return place{time.UnixMicro(micros).UTC(), id}, err == nil && cursorForm.MatchString(text)
 }
 
 // page is what the API makes of a list.

@@ -345,7 +345,11 @@ func TestHeppuCalls(t *testing.T) {
 	later := s.id(s.call("valid", "POST", "/api/v1/calls/outbound", `{"agentId":"`+agent+`","phoneNumber":"+15550100"}`))
 	list := func(query string) string {
 		var got struct {
-			Data struct{ Calls []struct{ ID string } }
+			Data struct {
+				Calls []struct {
+					ID string `json:"id"`
+				} `json:"calls"`
+			} `json:"data"`
 		}
 		r := s.call("valid", "GET", "/api/v1/calls?"+query, "")
 		if err := json.Unmarshal([]byte(r.body), &got); err != nil {
