@@ -39,7 +39,10 @@ type pageView struct {
 	Shared                             bool
 }
 
-type keyView struct{ Name, Key string }
+type keyView struct {
+	Name, Key string
+	Refused   bool
+}
 
 // codeView is a row of the catalogue.
 type codeView struct {
@@ -59,7 +62,7 @@ func (s *Sandbox) showPage(w http.ResponseWriter, r *http.Request) error {
 	}
 	keys := s.Keys()
 	for name, key := range keys {
-		v.Keys = append(v.Keys, keyView{name, key})
+		v.Keys = append(v.Keys, keyView{name, key, slices.Contains(refused, name)})
 	}
 	slices.SortFunc(v.Keys, func(a, b keyView) int {
 		return cmp.Or(cmp.Compare(rank(a.Name), rank(b.Name)), cmp.Compare(a.Name, b.Name))
@@ -76,7 +79,7 @@ func (s *Sandbox) showPage(w http.ResponseWriter, r *http.Request) error {
 		v.Codes = append(v.Codes, codeView{
 			Name: code.Name, Wire: code.Wire, Status: code.Status, Meaning: code.Meaning, Remedy: code.Remedy,
 			Retry: strings.ReplaceAll(string(s.contract.RetryFor(code, code.Status)), "_", " "), Method: o.Method, Path: filled(o.Path),
-			Curl: fmt.Sprintf("curl -i -X %s '%s%s' -H '%s: %s' -H '%s: %s'", o.Method, origin, filled(o.Path), v.AuthHeader, v.AuthValue, fault.Header, code.Name),
+			Curl: fmt.Sprintf("curl -i -X %s '%s%s' \\\n  -H '%s: %s' \\\n  -H '%s: %s'", o.Method, origin, filled(o.Path), v.AuthHeader, v.AuthValue, fault.Header, code.Name),
 		})
 	}
 	slices.SortStableFunc(v.Codes, func(a, b codeView) int { return cmp.Compare(a.Status, b.Status) })
@@ -97,10 +100,16 @@ func (s *Sandbox) showPage(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
+// refused are the keys that no call is let in with.
+var refused = []string{"expired", "revoked", "deactivated", "suspended", "unpaid", "unknown", "malformed"}
+
 // rank puts the key that works first.
 func rank(name string) int {
-	if name == "valid" {
+	switch {
+	case name == "valid":
 		return 0
+	case slices.Contains(refused, name):
+		return 2
 	}
 	return 1
 }

@@ -210,7 +210,7 @@ func TestPage(t *testing.T) {
 func runCurl(s *sandboxtest.Server, command string, status int, code string) {
 	s.Helper()
 	words, quoted := []string{""}, false
-	for _, c := range command {
+	for _, c := range strings.ReplaceAll(command, "\\\n", "") { // a line that goes on
 		switch {
 		case c == '\'':
 			quoted = !quoted
@@ -224,7 +224,7 @@ func runCurl(s *sandboxtest.Server, command string, status int, code string) {
 	var headers []string
 	for i := 1; i < len(words); i++ {
 		switch words[i] {
-		case "-i":
+		case "", "-i":
 		case "-X":
 			i++
 			method = words[i]
