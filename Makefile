@@ -20,7 +20,7 @@ build: ## build bin/failwell
 	$(GO) build -trimpath -o bin/failwell ./cmd/failwell
 
 test: ## install what the tests need, then run all of them
-	@scripts/ensure.sh go race e2e browser redis postgres
+	@scripts/ensure.sh go race e2e browser redis postgres promtool
 	$(GO) vet ./...
 	@scripts/test.sh
 
@@ -41,7 +41,7 @@ fuzz: ## run every fuzz target for FUZZTIME (20s)
 	@scripts/fuzz.sh $(FUZZTIME)
 
 cover: ## test coverage: a total, and bin/cover.html
-	@scripts/ensure.sh go e2e browser redis postgres
+	@scripts/ensure.sh go e2e browser redis postgres promtool
 	@mkdir -p bin
 	$(GO) test -coverpkg=./... -coverprofile=bin/cover.out ./...
 	$(GO) tool cover -html=bin/cover.out -o bin/cover.html

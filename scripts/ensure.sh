@@ -221,17 +221,21 @@ look_browser() {
   need chromium chromium 'Chromium or Chrome, https://www.chromium.org/'
 }
 
+# Generated rules are checked with the tool of Prometheus; a server that comes
+# with it is not started.
+look_promtool() { need promtool prometheus 'promtool, a part of Prometheus, https://prometheus.io/download/'; }
+
 look_bench() {
   [ "$(uname -s)" = Linux ] || die 'the benchmark reads CPU time from /proc, so it needs Linux'
   need nginx nginx-light 'https://nginx.org/en/download.html'
   need wrk wrk 'https://github.com/wg/wrk'
 }
 
-groups='go, race, e2e, browser, redis, postgres, lint, bench'
+groups='go, race, e2e, browser, redis, postgres, promtool, lint, bench'
 [ $# -gt 0 ] || die "name a group: $groups"
 for group in "$@"; do
   case $group in
-  go | race | e2e | browser | redis | postgres | lint | bench) "look_$group" ;;
+  go | race | e2e | browser | redis | postgres | promtool | lint | bench) "look_$group" ;;
   *) die "no group is called $group; there are $groups" ;;
   esac
 done

@@ -19,11 +19,13 @@ import (
 
 // generateCmd has a command for each target. Each has a file of its own.
 type generateCmd struct {
+	Dashboard  generateDashboardCmd  `cmd:"" help:"A dashboard for Grafana."`
 	Docs       generateDocsCmd       `cmd:"" help:"The reference of all errors: a site, or Markdown."                      name:"docs"`
 	Go         generateGoCmd         `cmd:"" help:"A Go package with the codes of a contract, which it embeds."            name:"go"`
 	JSON       generateJSONCmd       `cmd:"" help:"What clients obey, as one JSON file: for clients in further languages." name:"json"`
 	OpenAPI    generateOpenAPICmd    `cmd:"" help:"An OpenAPI document, or the errors put into an existing one."           name:"openapi"`
 	Python     generatePythonCmd     `cmd:"" help:"A package for Python 3.10 and later, for threads and asyncio."`
+	Rules      generateRulesCmd      `cmd:"" help:"Recording and alert rules for Prometheus."`
 	Schema     generateSchemaCmd     `cmd:"" help:"JSON Schemas of the errors."`
 	TypeScript generateTypeScriptCmd `cmd:"" help:"A package for TypeScript and JavaScript, for Node 18 and browsers."     name:"typescript"`
 }

@@ -183,6 +183,10 @@ var layers = map[string]layer{
 		may: []string{"contract/...", "gen"},
 		why: "the reference says what the contract says, and calls things what generated clients call them",
 	},
+	"gen/monitor": {
+		may: []string{"contract/...", "gen"},
+		why: "rules and dashboards follow from the contract; that their metrics are the gateway's is for a test to see",
+	},
 	"gen/openapi": {
 		may: []string{"contract/...", "gen"},
 		why: "it writes documents that contract/openapi reads, and must not need its large dependency for that",
