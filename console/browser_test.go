@@ -13,6 +13,7 @@ import (
 	"github.com/chromedp/chromedp"
 
 	"github.com/failwell/failwell/admission"
+	"github.com/failwell/failwell/console"
 	"github.com/failwell/failwell/contract/condition"
 	"github.com/failwell/failwell/record"
 )
@@ -128,7 +129,7 @@ var looks = []struct {
 // the browser.
 func TestPagesInABrowser(t *testing.T) {
 	t.Parallel()
-	s := open(t, nil)
+	s := open(t, func(c *console.Console) { c.Sandbox, c.SandboxURL = standIn(t), "http://127.0.0.1:4010/_sandbox/" })
 	keys := []admission.Key{s.key("acme"), s.key("globex"), s.key("initech")}
 	s.busy(keys, 6000)
 	refused := s.aCall(keys[0])
@@ -147,6 +148,8 @@ func TestPagesInABrowser(t *testing.T) {
 		{"contract", "contract", `document.title.includes("Contract")`},
 		{"audit", "audit", `document.title.includes("Audit")`},
 		{"tokens", "tokens", `document.title.includes("Tokens")`},
+		{"sandbox", "sandbox", `document.querySelectorAll("tbody tr").length > 5`},
+		{"sign-in", "sign-in", `document.activeElement.id === "token"`},
 	} {
 		p.do(chromedp.EmulateViewport(1360, 900), chromedp.Navigate(s.url+"/console/"+x.path))
 		p.until(x.there)
@@ -194,13 +197,13 @@ func TestAccessible(t *testing.T) {
 	if err != nil {
 		t.Fatalf("%v; scripts/ensure.sh e2e installs it", err)
 	}
-	s := open(t, nil)
+	s := open(t, func(c *console.Console) { c.Sandbox = standIn(t) })
 	keys := []admission.Key{s.key("acme")}
 	s.busy(keys, 800)
 	id := s.aCall(keys[0])
 	p, _ := page(t, s.url+s.Invite(s.gateway.AdminToken()))
 	p.until(`location.pathname === "/console/"`)
-	for _, path := range []string{"", "requests", "requests/" + id, "requests/nothing", "keys", "keys/" + keys[0].ID, "accounts", "accounts/acme", "plans", "contract", "audit", "tokens", "sign-in"} {
+	for _, path := range []string{"", "requests", "requests/" + id, "requests/nothing", "keys", "keys/" + keys[0].ID, "accounts", "accounts/acme", "plans", "contract", "audit", "tokens", "sandbox", "sign-in"} {
 		p.do(chromedp.EmulateViewport(1360, 900), chromedp.Navigate(s.url+"/console/"+path))
 		p.until(`document.readyState === "complete"`)
 		for _, scheme := range []string{"light", "dark"} {

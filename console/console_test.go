@@ -519,3 +519,43 @@ func TestHeaders(t *testing.T) {
 		}
 	}
 }
+
+// TestSandboxInTheConsole: faults apply, wrong ones are explained and kept to be
+// corrected, and who may only read changes none.
+func TestSandboxInTheConsole(t *testing.T) {
+	t.Parallel()
+	s := open(t, func(c *console.Console) { c.Sandbox = standIn(t) })
+	s.signIn(s.gateway.AdminToken())
+	const script = "rules:\n  - {nth: 1, fault: {error: internal_error}}"
+	if code, body := s.change("/console/sandbox", "do", "faults", "script", script); code != http.StatusOK || !strings.Contains(body, "In force.") || !strings.Contains(body, "internal_error") {
+		t.Errorf("%d %s", code, around(body, "notice"))
+	}
+	if code, body := s.change("/console/sandbox", "do", "faults", "script", "rules:\n  - {nht: 1}"); code != http.StatusUnprocessableEntity || !strings.Contains(body, "{nht: 1}</textarea>") || !strings.Contains(between(body, `role="alert">`, "</p>"), "nht") {
+		t.Errorf("%d %s", code, around(body, "notice"))
+	}
+	if code, body := s.change("/console/sandbox", "do", "clear"); code != http.StatusOK || !strings.Contains(body, "Nothing goes wrong on purpose.") {
+		t.Errorf("%d %s", code, around(body, "notice"))
+	}
+	if code, body := s.change("/console/sandbox", "do", "backend", "backend", "down"); code != http.StatusOK || !strings.Contains(body, "<option selected>down</option>") {
+		t.Errorf("%d %s", code, around(body, "select"))
+	}
+	if code, body := s.change("/console/sandbox", "do", "backend", "backend", "on fire"); code != http.StatusUnprocessableEntity {
+		t.Errorf("%d %s", code, around(body, "notice"))
+	}
+	reading, _, err := s.admin.CreateToken(t.Context(), "support", gateway.RoleRead, time.Time{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.signIn(reading)
+	if code, body := s.change("/console/sandbox", "do", "backend", "backend", "up"); code != http.StatusForbidden {
+		t.Errorf("%d %s", code, around(body, "notice"))
+	}
+	if _, body := s.get("/console/sandbox"); !strings.Contains(body, "<option selected>down</option>") || strings.Contains(body, "Apply") {
+		t.Error("who may only read has changed something, or is offered to")
+	}
+	without := open(t, nil)
+	without.signIn(without.gateway.AdminToken())
+	if code, body := without.get("/console/sandbox"); code != http.StatusNotFound || strings.Contains(body, ">Sandbox<") {
+		t.Errorf("without a sandbox: %d", code)
+	}
+}

@@ -21,6 +21,7 @@ import (
 	"github.com/failwell/failwell/contract/condition"
 	"github.com/failwell/failwell/gateway"
 	"github.com/failwell/failwell/record"
+	"github.com/failwell/failwell/sandbox"
 	"github.com/failwell/failwell/store"
 )
 
@@ -244,4 +245,19 @@ func busy(keys []admission.Key, n int, add func(*record.Record)) {
 
 func accountOf(id string) admission.Account {
 	return admission.Account{ID: id, Name: id, State: admission.AccountActive}
+}
+
+// standIn is a sandbox of the API, as "failwell up" has one behind the gateway.
+func standIn(t testing.TB) http.Handler {
+	t.Helper()
+	api, err := sandbox.New(t.Context(), sandbox.Options{API: "hebbrix", Logger: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := api.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return api.Handler()
 }

@@ -1,13 +1,12 @@
 package console
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
 	"net/http"
 	"strings"
-
-	"github.com/failwell/failwell/contract"
 )
 
 // sandboxView is what goes wrong on purpose in the stand-in behind the gateway.
@@ -45,15 +44,15 @@ func (c *Console) showSandbox(v *view, status int, page sandboxView) error {
 		if err != nil {
 			return err
 		}
-		var script any
+		var script struct {
+			Rules []json.RawMessage `json:"rules"`
+		}
 		if err := json.Unmarshal(out.body.Bytes(), &script); err != nil {
 			return fmt.Errorf("console: the sandbox's faults: %w", err)
 		}
-		text, err := json.MarshalIndent(script, "", "  ")
-		if err != nil {
-			return fmt.Errorf("console: the sandbox's faults: %w", err)
+		if len(script.Rules) > 0 {
+			page.Script = pretty(out.body.String())
 		}
-		page.Script = string(text)
 	}
 	out, err := c.steer(v.r.Context(), http.MethodGet, "state", "")
 	if err != nil {
@@ -95,11 +94,7 @@ func (c *Console) changeSandbox(v *view) error {
 	if out.status < 300 {
 		return c.showSandbox(v, http.StatusOK, page)
 	}
-	f, _ := c.Contract().Decode(contract.Response{Status: out.status, Header: out.header, Body: out.body.Bytes()}, c.now())
-	page = sandboxView{Wrong: f.Message}
-	for _, field := range f.Fields {
-		page.Wrong = strings.TrimSpace(page.Wrong + "\n" + field.Message)
-	}
+	page = sandboxView{Wrong: cmp.Or(out.header.Get("X-Sandbox-Problem"), "The sandbox does not accept that.")}
 	if path == "faults" {
 		page.Script = body
 	}

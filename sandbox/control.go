@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/failwell/failwell"
@@ -94,6 +95,7 @@ func (s *Sandbox) setBackend(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	if err := s.backend.Set(in.Mode); err != nil {
+		explain(w, err)
 		return invalid("mode", err)
 	}
 	return s.nothing(w, nil)
@@ -120,6 +122,7 @@ func (s *Sandbox) setFaults(w http.ResponseWriter, r *http.Request) error {
 	}
 	script, err := fault.Parse("faults", text, s.contract)
 	if err != nil {
+		explain(w, err)
 		return invalid("faults", err)
 	}
 	return s.nothing(w, s.faults.Set(*script))
@@ -196,6 +199,14 @@ const (
 	// maxAdvance is how far one step of the clock can be: ten years.
 	maxAdvance = 10 * 365 * 24 * time.Hour
 )
+
+// problemHeader says what is wrong with what a control was given: not every
+// API's envelope has room for it.
+const problemHeader = "X-Sandbox-Problem"
+
+func explain(w http.ResponseWriter, err error) {
+	w.Header().Set(problemHeader, strings.Join(strings.Fields(strings.ToValidUTF8(err.Error(), "?")), " "))
+}
 
 func invalid(field string, err error) error {
 	return failwell.FromCondition(failwell.ParameterInvalid, err).WithField(field, err.Error(), "enum")
