@@ -17,7 +17,7 @@ func TestHebbrixTranscript(t *testing.T) {
 		t.Run(store, func(t *testing.T) {
 			t.Parallel()
 			service := fastAPI(t, "memories:app")
-			g := serve(t, "hebbrix", open(t, store).url, service)
+			g := serve(t, "hebbrix", open(t, store).url, service, "--timeout", "1m") // Python may take its time to begin
 			key := g.newKey(t, "ada", "pro")
 			post := func(idempotency, content string) *reply {
 				t.Helper()
