@@ -21,7 +21,7 @@ import (
 	"github.com/failwell/failwell/sandbox"
 )
 
-var examples = flag.Int("examples", 5, "calls that schemathesis makes up for each operation; make schemathesis uses 200")
+var examples = flag.Int("examples", 3, "calls that schemathesis makes up for each operation; make schemathesis uses 200")
 
 // What a stand-in says of itself at /openapi.json is true: schemathesis makes up
 // calls from it, right ones and wrong ones, and finds nothing that it would
