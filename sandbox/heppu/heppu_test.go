@@ -17,6 +17,7 @@ import (
 	"github.com/failwell/failwell/contract/condition"
 	"github.com/failwell/failwell/sandbox"
 	"github.com/failwell/failwell/store"
+	"github.com/failwell/failwell/store/pebblestore"
 )
 
 // clock is advanced by hand.
@@ -398,19 +399,34 @@ func TestHeppuUniqueNames(t *testing.T) {
 	}
 }
 
-// With a store of one's own everything is there again after a restart, the
-// keys included.
+// With a store of its own everything goes on after a restart: keys, agents, names
+// that are taken, and a call that is under way.
 func TestHeppuRestart(t *testing.T) {
-	kept := &store.Memory{}
-	defer kept.Close()
-	first := start(t, sandbox.Options{Store: kept})
-	id := first.id(first.call("valid", "POST", "/api/v1/agents", `{"name":"A"}`))
-	second := start(t, sandbox.Options{Store: kept})
-	if first.Keys()["valid"] != second.Keys()["valid"] {
+	dir := t.TempDir()
+	open := func(now func() time.Time) (store.Store, error) {
+		return pebblestore.Open(dir, pebblestore.Options{Clock: now})
+	}
+	var key, agent, rung string
+	t.Run("before", func(t *testing.T) {
+		s := start(t, sandbox.Options{OpenStore: open})
+		key, agent = s.Keys()["valid"], s.id(s.call("valid", "POST", "/api/v1/agents", `{"name":"A","type":"voice"}`))
+		rung = s.id(s.call("valid", "POST", "/api/v1/calls/outbound", `{"agentId":"`+agent+`","phoneNumber":"+15550100"}`))
+	})
+	s := start(t, sandbox.Options{OpenStore: open})
+	if s.Keys()["valid"] != key {
 		t.Error("the keys changed")
 	}
-	if got := second.call("valid", "GET", "/api/v1/agents/"+id, ""); got.status != 200 {
+	if got := s.call("valid", "GET", "/api/v1/agents/"+agent, ""); got.status != 200 {
 		t.Errorf("%d %s", got.status, got.body)
+	}
+	if got := s.call("valid", "POST", "/api/v1/agents", `{"name":"A"}`); got.status != 409 {
+		t.Errorf("the name is free: %d %s", got.status, got.body)
+	}
+	if err := s.Advance(t.Context(), 2*time.Minute); err != nil {
+		t.Fatal(err)
+	}
+	if got := s.call("valid", "GET", "/api/v1/calls/"+rung, ""); !strings.Contains(got.body, `"status":"completed"`) {
+		t.Errorf("the call: %d %s", got.status, got.body)
 	}
 }
 
