@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
-	"unicode/utf8"
 
 	"github.com/failwell/failwell/contract"
 	"github.com/failwell/failwell/contract/condition"
@@ -66,7 +65,7 @@ func classTest(x *contract.Class) []string {
 func tsClass(name, base string, fields, tests []string) string {
 	var b strings.Builder
 	head := "export class " + name + " extends " + base + " {"
-	if utf8.RuneCountInString(head) > tsWidth {
+	if tsColumns(head) > tsWidth {
 		head = "export class " + name + "\n  extends " + base + "\n{"
 	}
 	b.WriteString(head + "\n  override name = " + tsString(name) + ";\n")
@@ -78,8 +77,8 @@ func tsClass(name, base string, fields, tests []string) string {
 	if len(tests) == 1 {
 		test = strings.TrimSuffix(strings.TrimPrefix(test, "("), ")")
 	}
-	if utf8.RuneCountInString(indent+"return "+test+";") > tsWidth {
-		if utf8.RuneCountInString(indent+"  "+test) > tsWidth {
+	if tsColumns(indent+"return "+test+";") > tsWidth {
+		if tsColumns(indent+"  "+test) > tsWidth {
 			test = strings.Join(tests, " ||\n      ")
 		}
 		test = "(\n      " + test + "\n    )"

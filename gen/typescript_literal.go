@@ -6,7 +6,10 @@ import (
 	"fmt"
 	"regexp"
 	"strings"
+	"unicode"
 	"unicode/utf8"
+
+	"golang.org/x/text/width"
 
 	"github.com/failwell/failwell/contract"
 )
@@ -30,6 +33,22 @@ func typeScriptData(c *contract.Contract) ([]byte, error) {
 	n.write(&b, "", len(head)+1)
 	b.WriteString(";\n")
 	return []byte(b.String()), nil
+}
+
+// tsColumns is how wide the formatter takes a text to be.
+func tsColumns(s string) int {
+	n := 0
+	for _, r := range s {
+		switch width.LookupRune(r).Kind() {
+		case width.EastAsianWide, width.EastAsianFullwidth:
+			n += 2
+		case width.Neutral, width.EastAsianAmbiguous, width.EastAsianNarrow, width.EastAsianHalfwidth:
+			if !unicode.Is(unicode.Mn, r) {
+				n++
+			}
+		}
+	}
+	return n
 }
 
 // tsNode is a JSON value as the ecosystem's formatter sees it.
@@ -84,7 +103,7 @@ func tsScalar(token json.Token) string {
 // must follow on it included. An array or object stands on one line where it fits;
 // a list of lists or of objects never does, which is the formatter's rule.
 func (n *tsNode) write(b *strings.Builder, indent string, before int) {
-	if flat, ok := n.flat(); ok && before+utf8.RuneCountInString(flat) <= tsWidth {
+	if flat, ok := n.flat(); ok && before+tsColumns(flat) <= tsWidth {
 		b.WriteString(flat)
 		return
 	}
@@ -103,8 +122,8 @@ func (n *tsNode) write(b *strings.Builder, indent string, before int) {
 		taken := len(inner) + 1
 		if n.object {
 			b.WriteString(n.keys[i] + ":")
-			taken += utf8.RuneCountInString(n.keys[i]) + 2
-			if strings.HasPrefix(v.scalar, `"`) && taken+utf8.RuneCountInString(v.scalar) > tsWidth {
+			taken += tsColumns(n.keys[i]) + 2
+			if strings.ContainsAny(v.scalar[:min(len(v.scalar), 1)], `"'`) && taken+tsColumns(v.scalar) > tsWidth {
 				b.WriteString("\n" + inner + "  ")
 			} else {
 				b.WriteString(" ")
@@ -203,7 +222,7 @@ func tsDoc(paragraphs ...string) string {
 		}
 		lines = append(lines, foldedTS(strings.ReplaceAll(p, "*/", "* /"), tsWidth-3)...)
 	}
-	if len(lines) == 1 && utf8.RuneCountInString(lines[0])+7 <= tsWidth {
+	if len(lines) == 1 && tsColumns(lines[0])+7 <= tsWidth {
 		return "/** " + lines[0] + " */\n"
 	}
 	var b strings.Builder
@@ -214,11 +233,11 @@ func tsDoc(paragraphs ...string) string {
 	return b.String() + " */\n"
 }
 
-func foldedTS(text string, width int) []string {
+func foldedTS(text string, columns int) []string {
 	var lines []string
 	line := ""
 	for word := range strings.FieldsSeq(text) {
-		if line != "" && utf8.RuneCountInString(line)+1+utf8.RuneCountInString(word) > width {
+		if line != "" && tsColumns(line)+1+tsColumns(word) > columns {
 			lines = append(lines, line)
 			line = ""
 		}
@@ -232,7 +251,7 @@ func foldedTS(text string, width int) []string {
 
 // tsField is a member with a value, which goes on a line of its own when it is long.
 func tsField(name, value string) string {
-	if line := name + " = " + value + ";"; utf8.RuneCountInString(line)+2 <= tsWidth {
+	if line := name + " = " + value + ";"; tsColumns(line)+2 <= tsWidth {
 		return line
 	}
 	return name + " =\n    " + value + ";"
@@ -241,7 +260,7 @@ func tsField(name, value string) string {
 // tsUnion is a type of several literals.
 func tsUnion(name string, of []string) string {
 	head := "export type " + name + " ="
-	if flat := head + " " + strings.Join(of, " | ") + ";"; utf8.RuneCountInString(flat) <= tsWidth {
+	if flat := head + " " + strings.Join(of, " | ") + ";"; tsColumns(flat) <= tsWidth {
 		return flat + "\n"
 	}
 	return head + "\n  | " + strings.Join(of, "\n  | ") + ";\n"
@@ -249,7 +268,7 @@ func tsUnion(name string, of []string) string {
 
 // tsList is a list between braces.
 func tsList(head string, names []string, tail string) string {
-	if flat := head + strings.Join(names, ", ") + tail; utf8.RuneCountInString(flat) <= tsWidth {
+	if flat := head + strings.Join(names, ", ") + tail; tsColumns(flat) <= tsWidth {
 		return flat + "\n"
 	}
 	return strings.TrimRight(head, " ") + "\n  " + strings.Join(names, ",\n  ") + ",\n" + strings.TrimLeft(tail, " ") + "\n"

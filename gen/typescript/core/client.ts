@@ -195,11 +195,7 @@ export class ApiClient {
     const home = url.origin === this.#base.origin;
     const headers = new Headers(home ? this.#options.headers : undefined);
     const { apiKey } = this.#options;
-    const place = this.#contract.secrets.find((x) => x.in === "header");
-    if (home && apiKey !== undefined && place) {
-      const prefix = place.prefix.trim();
-      headers.set(place.name, prefix === "" ? apiKey : `${prefix} ${apiKey}`);
-    }
+    if (home && apiKey !== undefined) this.#sign(apiKey, url, headers);
     new Headers(init.headers).forEach((value, name) =>
       headers.set(name, value),
     );
@@ -217,6 +213,19 @@ export class ApiClient {
       secrets: new Secrets(this.#contract, url, headers),
       attempts: [],
     };
+  }
+
+  /** Puts the API key where the contract has it: in a header rather than the URL. */
+  #sign(apiKey: string, url: URL, headers: Headers): void {
+    const places = this.#contract.secrets;
+    const place = places.find((x) => x.in === "header") ?? places[0];
+    if (place === undefined) return;
+    if (place.in === "query") {
+      url.searchParams.set(place.name, apiKey);
+      return;
+    }
+    const prefix = place.prefix.trim();
+    headers.set(place.name, prefix === "" ? apiKey : `${prefix} ${apiKey}`);
   }
 
   /** The key that protects a call: the caller's, or a new one; "" for none. */
