@@ -101,6 +101,8 @@ type Outcome struct {
 	// ReplayOf is the id of the request whose answer was given once more under an
 	// idempotency key, and that the response carries; "" for all others.
 	ReplayOf string
+	// Idempotency is what became of the request's idempotency key; "" for none.
+	Idempotency record.IdempotencyState
 	// Cause is private: it may be logged, never sent.
 	Cause error
 }
@@ -272,7 +274,7 @@ func (g *Guard) finish(x *exchange, r *http.Request) {
 		o := Outcome{
 			RequestID: x.id, Operation: x.operation, Key: x.verdict.Key, Account: x.verdict.Account, Status: x.status,
 			Code: x.code, Bytes: x.bytes, Took: g.now().Sub(x.start), Limit: x.verdict.Limit, Cause: x.cause,
-			Path: g.printable(x, r.URL.Path), ReplayOf: x.replayOf, Decided: x.decided, Refusal: x.verdict.Condition,
+			Path: g.printable(x, r.URL.Path), ReplayOf: x.replayOf, Decided: x.decided, Refusal: x.verdict.Condition, Idempotency: x.keyState(),
 		}
 		x.mu.Unlock()
 		g.OnDone(r, o)

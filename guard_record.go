@@ -166,10 +166,7 @@ func (g *Guard) fillKey(rec *recording, x *exchange) {
 		return
 	}
 	i := &rec.Idempotency
-	i.State, i.Original = x.became, x.replayOf
-	if i.State == "" && strings.HasPrefix(string(rec.Condition), "idempotency_") {
-		i.State = record.Refused
-	}
+	i.State, i.Original = x.keyState(), x.replayOf
 	key, problem := admission.PlainKey(x.call.IdempotencyKeys[0])
 	if problem != "" || key == "" || i.State == "" && !x.verdict.Keyed {
 		return
@@ -243,8 +240,10 @@ func attemptOf(h http.Header) int {
 func (g *Guard) scrub(x *exchange, text string) string {
 	if c := x.credential; len(c) >= shortestSecret {
 		text = strings.ReplaceAll(text, c, redacted)
-		if quoted, err := json.Marshal(c); err == nil && len(quoted) != len(c)+2 {
-			text = strings.ReplaceAll(text, string(quoted[1:len(quoted)-1]), redacted)
+		if !plainKey(c) {
+			if quoted, err := json.Marshal(c); err == nil {
+				text = strings.ReplaceAll(text, string(quoted[1:len(quoted)-1]), redacted)
+			}
 		}
 	}
 	for i := range g.Contract.Auth.Key.Environments {
@@ -276,8 +275,26 @@ func scrubPrefix(text, prefix string) string {
 	}
 }
 
+// plainKey reports whether JSON has a key as it is.
+func plainKey(s string) bool {
+	for i := range len(s) {
+		if !keyByte(s[i]) {
+			return false
+		}
+	}
+	return true
+}
+
 func keyByte(c byte) bool {
 	return c|0x20 >= 'a' && c|0x20 <= 'z' || c >= '0' && c <= '9' || c == '_' || c == '-' || c == '.' || c == '~'
+}
+
+// keyState tells what became of an idempotency key.
+func (x *exchange) keyState() record.IdempotencyState {
+	if x.became == "" && strings.HasPrefix(string(x.failed), "idempotency_") {
+		return record.Refused
+	}
+	return x.became
 }
 
 // noted says in the record what became of a call with an idempotency key. The

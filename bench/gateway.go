@@ -21,6 +21,15 @@ func startGateway(ctx context.Context, b *bench, m mode, listen string) (*proces
 	return b.gateway(ctx, "memory:", plan, listen)
 }
 
+// startUnrecorded is the same without records of requests.
+func startUnrecorded(ctx context.Context, b *bench, m mode, listen string) (*process, error) {
+	plan := "wide"
+	if m.rate == soonReached {
+		plan = "narrow"
+	}
+	return b.gateway(ctx, "memory:", plan, listen, "--records", "off")
+}
+
 // gateway does what an operator does: write the contract, serve it on a store,
 // import the keys on a plan; with no plan they are there already. The folder for
 // the admin token is one of the run's own, so that a gateway of the same user is

@@ -25,11 +25,11 @@ type starter func(ctx context.Context, b *bench, m mode, listen string) (*proces
 
 func starters() map[string]starter {
 	return map[string]starter{
-		"bare": startBare, "control": startBare, "nginx": startNginx, "failwell": startGateway,
+		"bare": startBare, "control": startBare, "nginx": startNginx, "failwell": startGateway, "unrecorded": startUnrecorded,
 	}
 }
 
-func allTargets() []string { return []string{"bare", "control", "nginx", "failwell"} }
+func allTargets() []string { return []string{"bare", "control", "nginx", "failwell", "unrecorded"} }
 
 func titleOf(target string) string {
 	switch target {
@@ -37,6 +37,8 @@ func titleOf(target string) string {
 		return yardstick
 	case "control":
 		return again
+	case "unrecorded":
+		return "failwell, no records"
 	}
 	return target
 }

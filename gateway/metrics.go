@@ -10,6 +10,7 @@ import (
 
 	"github.com/failwell/failwell"
 	"github.com/failwell/failwell/contract"
+	"github.com/failwell/failwell/record"
 )
 
 // metrics are counted per request. Labels hold words of the contract and of the
@@ -21,6 +22,7 @@ type metrics struct {
 	decisions *prometheus.CounterVec
 	admitted  prometheus.Counter
 	replayed  prometheus.Counter
+	keyed     *prometheus.CounterVec
 	decided   prometheus.Histogram
 	took      prometheus.Histogram
 }
@@ -59,8 +61,12 @@ func newMetrics(g *Gateway) *metrics {
 			Namespace: namespace, Name: "request_seconds", Help: "Time from the head of a request to the end of its response.", Buckets: tookBuckets,
 		}),
 	}
+	m.keyed = counters("idempotent_requests_total", "Requests with an idempotency key by what became of it: worked, replayed, freed, doubted, refused, unprotected.", "state")
+	for _, state := range []record.IdempotencyState{record.Worked, record.Replayed, record.Freed, record.Doubted, record.Refused, record.Unprotected} {
+		m.keyed.WithLabelValues(string(state)) // there from the start, at 0
+	}
 	m.admitted = m.decisions.WithLabelValues("admitted")
-	m.registry.MustRegister(m.requests, m.decisions, m.replayed, m.decided, m.took, &health{g},
+	m.registry.MustRegister(m.requests, m.decisions, m.replayed, m.keyed, m.decided, m.took, &health{g},
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }
@@ -99,6 +105,9 @@ func (o *observer) observe(x *failwell.Outcome) {
 	}
 	if x.ReplayOf != "" {
 		o.replayed.Inc()
+	}
+	if x.Idempotency != "" {
+		o.keyed.WithLabelValues(string(x.Idempotency)).Inc()
 	}
 	class := classOf(x.Status)
 	if x.Code != nil {

@@ -25,6 +25,8 @@ var (
 	descKeyed    = describe("idempotent_calls_in_flight", "Calls under way that hold an idempotency key.")
 	descBytes    = describe("in_flight_bytes", "Bytes of request bodies under way, as max_in_flight counts them.")
 	descBound    = describe("adaptive_limit", "Calls that may run at once at present; 0 without adaptive_limit.")
+	descRecords  = describe("records_total", "Records of requests: written to the store, sampled (left out on purpose) or dropped (the store did not keep up).", "result")
+	descWaiting  = describe("records_waiting", "Records that are not in the store yet.")
 	descHealthy  = describe("upstreams", "Upstreams by whether they get requests.", "state")
 )
 
@@ -32,6 +34,7 @@ var (
 func (h *health) Describe(to chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
 		descLimits, descErrors, descStore, descDegraded, descOutages, descLookups, descRunning, descKeyed, descBytes, descBound, descHealthy,
+		descRecords, descWaiting,
 	} {
 		to <- d
 	}
@@ -70,6 +73,13 @@ func (h *health) Collect(to chan<- prometheus.Metric) {
 	gauge(descKeyed, int64(n.admission.Reserved()))
 	gauge(descBytes, x.InFlightBytes)
 	gauge(descBound, x.CallLimit)
+	if h.g.records != nil {
+		s := h.g.records.Stats()
+		counter(descRecords, s.Written, "written")
+		counter(descRecords, s.Sampled, "sampled")
+		counter(descRecords, s.Dropped, "dropped")
+		gauge(descWaiting, int64(s.Waiting))
+	}
 	healthy, ejected := int64(0), int64(0)
 	for _, u := range n.pool.members {
 		if u.status(h.g.config.now()).Healthy {

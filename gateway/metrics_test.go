@@ -78,6 +78,9 @@ func TestMetrics(t *testing.T) {
 		`failwell_decisions_total{condition="balance_insufficient"}`:                        1,
 		`failwell_decision_seconds_count`:                                                   15,
 		`failwell_replays_total`:                                                            1,
+		`failwell_idempotent_requests_total{state="worked"}`:                                1,
+		`failwell_idempotent_requests_total{state="replayed"}`:                              1,
+		`failwell_records_total{result="dropped"}`:                                          0,
 		`failwell_degraded{part="keys"}`:                                                    0,
 		`failwell_degraded{part="limits"}`:                                                  0,
 		`failwell_upstreams{state="healthy"}`:                                               1,
@@ -127,7 +130,7 @@ func TestMetricsHoldNothingPrivate(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	words := []string{"", "none", "admitted", "gone", "1xx", "2xx", "3xx", "4xx", "5xx", "exact", "local", "open", "closed", "keys", "limits", "key", "account", "hit", "miss", "stale", "healthy", "ejected"}
+	words := []string{"", "none", "admitted", "gone", "1xx", "2xx", "3xx", "4xx", "5xx", "exact", "local", "open", "closed", "keys", "limits", "key", "account", "hit", "miss", "stale", "healthy", "ejected", "worked", "replayed", "freed", "doubted", "refused", "unprotected", "written", "sampled", "dropped"}
 	for _, o := range loaded.Operations {
 		words = append(words, o.ID)
 	}

@@ -30,6 +30,11 @@ func (l *Log) trim(ctx context.Context) error {
 	if err != nil || cut == 0 {
 		return err
 	}
+	if g := &l.group; len(g.heads) > 0 && g.heads[0].first < cut {
+		if err := l.index(ctx, g); err != nil { // then they are found below
+			return err
+		}
+	}
 	for {
 		page, err := l.Store.Scan(ctx, headPrefix, headPrefix+turned(cut), 64)
 		if err != nil {
