@@ -2,22 +2,32 @@ package record
 
 import (
 	"encoding/binary"
+	"slices"
 	"time"
 
 	"github.com/failwell/failwell/contract/condition"
 )
 
 // reader reads the body of a block. What is not as a writer leaves it sets bad.
+// Records share the block's text and room: of a thousand records mostly a few
+// are wanted, and each allocation saved is a thousand.
 type reader struct {
-	b     []byte
+	b []byte
+	// s is the whole body, of which b is the end.
+	s     string
+	limit []Limit
+	try   []Try
 	words []string
 	node  string
 	last  int64
 	bad   bool
 }
 
+// roomAhead is for how many limits and tries room is made at a time.
+const roomAhead = 64
+
 func newReader(body []byte) *reader {
-	r := &reader{b: body}
+	r := &reader{b: body, s: string(body)}
 	if r.byte() != bodyVersion {
 		r.bad = true
 	}
@@ -67,7 +77,13 @@ func (r *reader) bytes(n uint64) []byte {
 	return b
 }
 
-func (r *reader) text() string { return string(r.bytes(r.uint())) }
+func (r *reader) text() string {
+	b := r.bytes(r.uint())
+	if from := len(r.s) - len(r.b) - len(b); from >= 0 {
+		return r.s[from : from+len(b)]
+	}
+	return string(b) // a reader without text
+}
 
 func (r *reader) word() string {
 	n := r.uint()
@@ -129,17 +145,21 @@ func (r *reader) next() (x Record, ok bool) {
 }
 
 func (r *reader) limits() []Limit {
-	limits := make([]Limit, 0, r.count(maxLimits))
-	for range cap(limits) {
+	n := r.count(maxLimits)
+	if cap(r.limit)-len(r.limit) < n {
+		r.limit = make([]Limit, 0, roomAhead)
+	}
+	from := len(r.limit)
+	for range n {
 		l := Limit{Name: r.word(), Kind: r.word(), Period: r.word(), Max: r.int(), Per: r.span(), Cost: r.int(), Before: r.int(), After: r.int()}
 		bits := r.uint()
 		l.Refused, l.Binding, l.Local = bits&1 != 0, bits&2 != 0, bits&4 != 0
 		if bits&8 != 0 {
 			l.Reset = time.Unix(0, r.last+r.int()).UTC()
 		}
-		limits = append(limits, l)
+		r.limit = append(r.limit, l)
 	}
-	return limits
+	return slices.Clip(r.limit[from:])
 }
 
 func (r *reader) rest(x *Record, flags uint64) {
@@ -150,10 +170,15 @@ func (r *reader) rest(x *Record, flags uint64) {
 		x.Idempotency = Idempotency{IdempotencyState(r.word()), r.text(), r.text()}
 	}
 	if flags&hasTries != 0 {
-		x.Tries = make([]Try, 0, r.count(maxTries))
-		for range cap(x.Tries) {
-			x.Tries = append(x.Tries, Try{r.word(), time.Duration(r.int()), time.Duration(r.int()), int(r.uint()), r.text()})
+		n := r.count(maxTries)
+		if cap(r.try)-len(r.try) < n {
+			r.try = make([]Try, 0, roomAhead)
 		}
+		from := len(r.try)
+		for range n {
+			r.try = append(r.try, Try{r.word(), time.Duration(r.int()), time.Duration(r.int()), int(r.uint()), r.text()})
+		}
+		x.Tries = slices.Clip(r.try[from:])
 	}
 	if flags&hasTrace != 0 {
 		x.Trace, x.Span = r.text(), r.text()

@@ -268,8 +268,9 @@ func nibble(c byte) byte {
 }
 
 func joinUUID(prefix string, id []byte) string {
-	b := make([]byte, len(prefix)+36)
-	n := copy(b, prefix)
+	var room [64]byte
+	b := append(append(room[:0], prefix...), "00000000-0000-0000-0000-000000000000"...)
+	n := len(prefix)
 	for i, part := range [...][2]int{{0, 4}, {4, 6}, {6, 8}, {8, 10}, {10, 16}} {
 		if i > 0 {
 			b[n] = '-'

@@ -134,7 +134,7 @@ func (h *hub) pass(x *head, body []byte) {
 	if p.done > len(body) {
 		return // an older state of it
 	}
-	p.read.b = body[p.done:]
+	p.read.b, p.read.s = body[p.done:], string(body)
 	for {
 		r, ok := p.read.next()
 		if !ok {
