@@ -126,7 +126,7 @@ func (g *Guard) fill(rec *recording, x *exchange, r *http.Request) {
 	for i := range rec.Tries {
 		rec.Upstream += rec.Tries[i].Took
 	}
-	rec.Trace, rec.Span = traceOf(r.Header)
+	rec.Trace, rec.Span, rec.Sampled = TraceParent(r.Header)
 	rec.Attempt = attemptOf(r.Header)
 	g.fillKey(rec, x)
 	if rec.Failed() {
@@ -203,21 +203,24 @@ func limitOf(s *admission.LimitState, taken bool) record.Limit {
 	return l
 }
 
-// traceOf reads a traceparent (W3C Trace Context, section 3.2).
-func traceOf(h http.Header) (trace, parent string) {
+// TraceParent reads the traceparent of a request (W3C Trace Context, section
+// 3.2): the trace's id, the caller's span, and whether the trace is to be kept.
+// Both ids are "" where there is none, or one that is malformed.
+func TraceParent(h http.Header) (trace, parent string, sampled bool) {
 	v := h["Traceparent"]
 	if len(v) != 1 || len(v[0]) < 55 || v[0][2] != '-' || v[0][35] != '-' || v[0][52] != '-' {
-		return "", ""
+		return "", "", false
 	}
 	trace, parent = v[0][3:35], v[0][36:52]
-	for _, part := range [...]string{trace, parent} {
+	for _, part := range [...]string{trace, parent, v[0][53:55]} {
 		for i := range len(part) {
 			if c := part[i]; (c < '0' || c > '9') && (c < 'a' || c > 'f') {
-				return "", ""
+				return "", "", false
 			}
 		}
 	}
-	return trace, parent
+	flags := v[0][54] // the lowest bit of the digit; letters begin at an odd value
+	return trace, parent, flags&1 == 1 != (flags >= 'a')
 }
 
 // countHeaders tell how often a call has been tried before: of this library's

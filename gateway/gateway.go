@@ -92,6 +92,7 @@ type Gateway struct {
 	responses [6]atomic.Uint64 // by class of status; 0 is for callers who went away
 	metrics   *metrics
 	records   *record.Log
+	spans     *spans
 	via       via
 }
 
@@ -108,6 +109,13 @@ func New(config Config) (*Gateway, error) {
 	g.lifetime, g.die = context.WithCancelCause(context.Background())
 	g.metrics = newMetrics(g)
 	g.records = g.newRecords(config.Settings.withDefaults())
+	var err error
+	if g.spans, err = newSpans(config.Settings, g.log); err != nil {
+		return nil, err
+	}
+	if g.spans != nil {
+		go g.spans.run(context.WithoutCancel(g.lifetime)) // the last ones come when that has ended
+	}
 	first, err := g.build(config.Settings, nil)
 	if err != nil {
 		return nil, err

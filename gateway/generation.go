@@ -195,9 +195,7 @@ func (n *generation) guarded(g *Gateway) (err error) {
 		Lifetime: g.lifetime, Cooperative: true, KeepPlainErrors: true, Logger: g.log, Clock: g.config.Clock, Caller: seatOf,
 		OnDone: g.done(n.settings.AccessLog, g.metrics.observer(n.contract)),
 	}
-	if g.records != nil {
-		n.guard.Recorder = g.records
-	}
+	n.guard.Recorder = g.recorder()
 	if n.patience > n.settings.Timeout {
 		// The transport waits for the longest; the guard, at the price of a timer
 		// per request, for the others.
@@ -205,7 +203,7 @@ func (n *generation) guarded(g *Gateway) (err error) {
 	}
 	p := &proxy{
 		guard: n.guard, contract: n.contract, pool: n.pool, hygiene: &n.hygiene, timeout: n.settings.Timeout,
-		logger: g.log, via: &g.via,
+		logger: g.log, via: &g.via, spans: g.spans != nil,
 		strip: n.settings.Credentials == "strip", identify: n.settings.Identity == "on", translate: n.settings.Foreign == "translate",
 	}
 	p.prepare()

@@ -27,6 +27,7 @@ var (
 	descBound    = describe("adaptive_limit", "Calls that may run at once at present; 0 without adaptive_limit.")
 	descRecords  = describe("records_total", "Records of requests: written to the store, sampled (left out on purpose) or dropped (the store did not keep up).", "result")
 	descWaiting  = describe("records_waiting", "Records that are not in the store yet.")
+	descSpans    = describe("spans_total", "Requests of which spans were sent to the collector, or dropped.", "result")
 	descHealthy  = describe("upstreams", "Upstreams by whether they get requests.", "state")
 )
 
@@ -34,7 +35,7 @@ var (
 func (h *health) Describe(to chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
 		descLimits, descErrors, descStore, descDegraded, descOutages, descLookups, descRunning, descKeyed, descBytes, descBound, descHealthy,
-		descRecords, descWaiting,
+		descRecords, descWaiting, descSpans,
 	} {
 		to <- d
 	}
@@ -79,6 +80,10 @@ func (h *health) Collect(to chan<- prometheus.Metric) {
 		counter(descRecords, s.Sampled, "sampled")
 		counter(descRecords, s.Dropped, "dropped")
 		gauge(descWaiting, int64(s.Waiting))
+	}
+	if h.g.spans != nil {
+		counter(descSpans, h.g.spans.sent.Load(), "sent")
+		counter(descSpans, h.g.spans.dropped.Load(), "dropped")
 	}
 	healthy, ejected := int64(0), int64(0)
 	for _, u := range n.pool.members {

@@ -26,10 +26,12 @@ type proxy struct {
 	logger   *slog.Logger
 	// strip, identify and translate are settings Credentials, Identity and Foreign.
 	strip, identify, translate bool
-	requestIDKey               string
-	via                        *via
-	exchanges                  sync.Pool
-	buffers                    bufferPool
+	// spans says that upstreams are told of the gateway's spans.
+	spans        bool
+	requestIDKey string
+	via          *via
+	exchanges    sync.Pool
+	buffers      bufferPool
 }
 
 func (p *proxy) prepare() {
@@ -188,6 +190,9 @@ func (x *exchange) RoundTrip(out *http.Request) (*http.Response, error) {
 		var began time.Time
 		if x.proxy.guard.Recorder != nil {
 			began = x.proxy.pool.now()
+		}
+		if x.proxy.spans {
+			x.traced(out, len(tried))
 		}
 		resp, nothing, err := x.send(u, out)
 		if !began.IsZero() {

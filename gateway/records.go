@@ -56,7 +56,8 @@ func (g *Gateway) newRecords(s Settings) *record.Log {
 	if _, memory := g.config.Store.(*store.Memory); memory && s.RecordsMax == 0 {
 		l.MaxBytes = nearRecords
 	}
-	if name, err := os.Hostname(); err == nil && store.Shared(g.config.Store) {
+	l.Alone = !store.Shared(g.config.Store)
+	if name, err := os.Hostname(); err == nil && !l.Alone {
 		l.Node = name
 	}
 	return l
@@ -65,12 +66,37 @@ func (g *Gateway) newRecords(s Settings) *record.Log {
 // Records is where the gateway's records are looked up; nil where none are kept.
 func (g *Gateway) Records() *record.Log { return g.records }
 
+// recorder is for whom the guard makes records; nil where for nobody.
+func (g *Gateway) recorder() failwell.Recorder { //nolint:ireturn // it is one of several
+	switch {
+	case g.records == nil && g.spans == nil:
+		return nil
+	case g.spans == nil:
+		return g.records
+	case g.records == nil:
+		return g.spans
+	}
+	return both{g.records, g.spans}
+}
+
+// both keep records.
+type both struct{ one, other failwell.Recorder }
+
+// Add implements failwell.Recorder.
+func (b both) Add(r *record.Record) {
+	b.one.Add(r)
+	b.other.Add(r)
+}
+
 func (g *Gateway) closeRecords() {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(g.lifetime), closeRecords)
+	defer cancel()
+	if g.spans != nil {
+		g.spans.close(ctx)
+	}
 	if g.records == nil {
 		return
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(g.lifetime), closeRecords)
-	defer cancel()
 	if err := g.records.Close(ctx); err != nil {
 		g.log.Warn("the last records could not be written", "err", err)
 	}

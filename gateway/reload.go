@@ -3,6 +3,7 @@ package gateway
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 )
@@ -67,6 +68,8 @@ func (s Settings) fixed(next Settings) error {
 		{"max_header", s.MaxHeader == next.MaxHeader},
 		{"records", s.Records == next.Records},
 		{"records_keep", s.RecordsKeep == next.RecordsKeep},
+		{"otlp_endpoint", s.OTLPEndpoint == next.OTLPEndpoint},
+		{"otlp_headers", slices.Equal(s.OTLPHeaders, next.OTLPHeaders)},
 		{"records_max", s.RecordsMax == next.RecordsMax},
 		{"tls_cert and tls_key as a whole", (s.TLSCert == "") == (next.TLSCert == "")},
 	} {

@@ -119,6 +119,13 @@ type Settings struct {
 	// RecordsMax bounds what all records in the store take; the oldest go first.
 	// Default 1 GiB, and 64 MiB where the store is the process's memory.
 	RecordsMax Bytes `env:"FAILWELL_RECORDS_MAX" help:"Most bytes of records in the store (1GiB; 64MiB in memory)." name:"records-max" placeholder:"BYTES" yaml:"records_max"`
+	// OTLPEndpoint is where spans go: the base URL of a collector of OpenTelemetry
+	// that takes OTLP over HTTP in JSON. Default none. Requests whose traceparent
+	// says that they are not sampled are left out.
+	OTLPEndpoint string `env:"FAILWELL_OTLP_ENDPOINT" help:"Collector that spans are sent to (OTLP over HTTP), such as http://127.0.0.1:4318 (none)." name:"otlp-endpoint" placeholder:"URL" yaml:"otlp_endpoint"`
+	// OTLPHeaders go with them, each as NAME=VALUE; what is secret belongs into the
+	// variable or the file, not into a flag.
+	OTLPHeaders []string `env:"FAILWELL_OTLP_HEADERS" help:"Headers for the collector." name:"otlp-headers" placeholder:"NAME=VALUE" yaml:"otlp_headers"`
 }
 
 // withDefaults fills in what zero fields stand for.
@@ -200,6 +207,9 @@ func (s Settings) Check() error {
 		}
 	}
 	if _, _, err := sample(s.Records); err != nil {
+		faults = append(faults, err)
+	}
+	if _, err := newSpans(s, nil); err != nil {
 		faults = append(faults, err)
 	}
 	if s.MaxHeader < 8<<10 {

@@ -12,11 +12,11 @@ import (
 	"github.com/failwell/failwell/store"
 )
 
-// here returns the blocks that are still in this process, the newest last.
+// here returns this process's blocks that are not in the index, the newest last.
 func (l *Log) here() []*head {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	heads := make([]*head, 0, len(l.sealed)+1)
+	heads := slices.Grow(slices.Clone(l.group.heads), len(l.sealed)+1)
 	for _, b := range l.sealed {
 		heads = append(heads, b.view())
 	}
@@ -34,7 +34,7 @@ func (l *Log) recent(ctx context.Context) ([]*head, error) {
 	if err != nil {
 		return nil, err
 	}
-	known := map[string]bool{}
+	known := make(map[string]bool, len(heads))
 	for _, h := range heads {
 		known[h.name] = true
 	}
@@ -48,6 +48,25 @@ func (l *Log) recent(ctx context.Context) ([]*head, error) {
 }
 
 func (l *Log) tail(ctx context.Context) ([]*head, error) {
+	if !l.Alone {
+		return l.readTail(ctx)
+	}
+	l.mu.Lock()
+	left, asked := l.left, l.asked
+	l.mu.Unlock()
+	if asked {
+		return left, nil
+	}
+	left, err := l.readTail(ctx) // what was left before
+	if err == nil {
+		l.mu.Lock()
+		l.left, l.asked = left, true
+		l.mu.Unlock()
+	}
+	return left, err
+}
+
+func (l *Log) readTail(ctx context.Context) ([]*head, error) {
 	var heads []*head
 	for r, err := range store.All(ctx, l.Store, tailPrefix, 512) {
 		if err != nil {

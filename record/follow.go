@@ -191,12 +191,15 @@ func (l *Log) watch() {
 		l.follow.mu.Lock()
 		l.follow.left = eventsAtOnce
 		if l.follow.running {
+			l.follow.forget(l.now().Add(-time.Minute).UnixNano())
 			for _, x := range here {
-				l.follow.pass(x, x.here)
+				if x.here != nil { // else it was passed on when it went
+					l.follow.pass(x, x.here)
+				}
 			}
 		}
 		l.follow.mu.Unlock()
-		if now := time.Now(); now.Sub(looked) >= look {
+		if now := time.Now(); !l.Alone && now.Sub(looked) >= look {
 			looked = now
 			l.lookAbroad()
 		}
@@ -229,9 +232,6 @@ func (l *Log) lookAbroad() {
 		}
 		l.follow.mu.Unlock()
 	}
-	l.follow.mu.Lock()
-	l.follow.forget(l.now().Add(-time.Minute).UnixNano())
-	l.follow.mu.Unlock()
 }
 
 // Follow implements Reader. What other recorders write is seen a second or two

@@ -94,7 +94,9 @@ func (l *Log) index(ctx context.Context, g *group) error {
 	if err := l.removeAll(ctx, blocks); err != nil {
 		return err
 	}
+	l.mu.Lock()
 	*g = group{}
+	l.mu.Unlock()
 	return nil
 }
 

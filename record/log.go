@@ -44,6 +44,9 @@ type Log struct {
 	Logger *slog.Logger
 	// Clock is Optional: nil means time.Now.
 	Clock func() time.Time
+	// Alone says that no other recorder uses the store while this one does. Then a
+	// look-up need not ask the store for what others have written last.
+	Alone bool
 	// MaxFollowers bounds the calls of Follow at a time. 0 means 128.
 	MaxFollowers int
 
@@ -68,7 +71,9 @@ type Log struct {
 	kept    int
 	waiting bool // the writer has been told
 
-	group  group // the writer's alone
+	group  group // changed by the writer alone, under mu
+	left   []*head
+	asked  bool // left was read
 	follow hub
 }
 

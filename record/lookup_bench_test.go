@@ -27,14 +27,14 @@ func BenchmarkLookup(b *testing.B) {
 		b.Fatal(err)
 	}
 	defer s.Close()
-	l := &record.Log{Store: s, MaxBytes: -1, MaxRate: -1}
+	l := &record.Log{Store: s, MaxBytes: -1, MaxRate: -1, Alone: true}
 	began := time.Now()
 	ids := fill(b, l, *records)
 	b.Logf("%d records written in %v", *records, time.Since(began).Round(time.Second))
 	if err := l.Close(b.Context()); err != nil {
 		b.Fatal(err)
 	}
-	l = &record.Log{Store: s}
+	l = &record.Log{Store: s, Alone: true}
 	defer l.Close(context.Background())
 	last := began
 	for name, look := range map[string]func() (int, error){

@@ -64,6 +64,9 @@ type Record struct {
 	// carried (W3C Trace Context), "" for none.
 	Trace string `json:"trace,omitempty"`
 	Span  string `json:"span,omitempty"`
+	// Sampled says that the trace's beginner wants it kept. It is for who sends
+	// spans, and not part of what is looked up.
+	Sampled bool `json:"-"`
 	// Attempt counts the caller's tries of one call from 1, where the caller says
 	// so; 0 otherwise.
 	Attempt int `json:"attempt,omitempty"`

@@ -110,8 +110,8 @@ func (l *Log) flush(ctx context.Context, last bool) error {
 			return err
 		}
 		l.follow.gone(h)
-		l.group.add(h, b.w.terms)
 		l.mu.Lock()
+		l.group.add(h, b.w.terms)
 		l.sealed = l.sealed[1:]
 		l.mu.Unlock()
 	}
