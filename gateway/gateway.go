@@ -114,7 +114,7 @@ func New(config Config) (*Gateway, error) {
 		return nil, err
 	}
 	if g.spans != nil {
-		go g.spans.run(context.WithoutCancel(g.lifetime)) // the last ones come when that has ended
+		g.spans.start(context.WithoutCancel(g.lifetime)) // the last ones come when that has ended
 	}
 	first, err := g.build(config.Settings, nil)
 	if err != nil {

@@ -105,14 +105,15 @@ func (x *spans) Add(r *record.Record) {
 	}
 }
 
+func (x *spans) start(ctx context.Context) {
+	ctx, x.stop = context.WithCancel(ctx)
+	go x.run(ctx)
+}
+
 // run sends until it is closed.
 func (x *spans) run(ctx context.Context) {
 	defer close(x.done)
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	x.mu.Lock()
-	x.stop = cancel
-	x.mu.Unlock()
+	defer x.stop()
 	for range x.wake {
 		x.mu.Lock()
 		soon := len(x.waiting) < spansAtOnce && !x.ended
@@ -153,11 +154,7 @@ func (x *spans) close(ctx context.Context) {
 	select {
 	case <-x.done:
 	case <-ctx.Done():
-		x.mu.Lock()
-		defer x.mu.Unlock()
-		if x.stop != nil {
-			x.stop()
-		}
+		x.stop()
 	}
 }
 

@@ -51,7 +51,7 @@ func (x *serveCmd) Run(ctx context.Context, c *console) error {
 		Settings: settings, LoadContract: loadContract, LoadOperations: loadOperations, Reference: pagesOf, Store: s, Logger: logger, Version: version(),
 	}
 	withConsole(&config)
-	g, err := gateway.New(config)
+	g, err := gateway.New(config) //nolint:contextcheck // what it starts ends with Run or Close
 	if err == nil {
 		err = x.serve(ctx, c, g)
 	}
