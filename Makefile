@@ -6,11 +6,13 @@ ROUNDS   ?= 5
 SECONDS  ?= 4
 STORE    ?= all
 KILLS    ?= 1000
+CALLS    ?= 10000
 EXAMPLES ?= 200
 export GO
+comma    := ,
 
 .DEFAULT_GOAL := help
-.PHONY: help build test crash schemathesis lint fuzz cover bench bench-deps bench-proxy bench-writes bench-records bench-limits clean
+.PHONY: help build test crash schemathesis lint fuzz cover bench bench-deps bench-proxy bench-writes bench-records bench-limits bench-clients hostile clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -32,6 +34,10 @@ schemathesis: ## calls made up from each stand-in's OpenAPI document, EXAMPLES (
 	@scripts/ensure.sh go e2e
 	$(GO) test ./sandbox -run TestSchemathesis -count=1 -v -timeout 30m -args -examples $(EXAMPLES)
 
+hostile: ## call every sandbox CALLS times while it fails in every way, and read its journal
+	@scripts/ensure.sh go
+	$(GO) test -count 1 -timeout 30m -v -run TestHostileAPIs . -args -hostile.calls=$(CALLS)
+
 lint: ## formatting, golangci-lint, the tree's own rules, known vulnerabilities
 	@scripts/ensure.sh go lint
 	@scripts/lint.sh
@@ -50,7 +56,7 @@ cover: ## test coverage: a total, and bin/cover.html
 bench-deps: ## install nginx, wrk and the databases that make bench compares and loads with
 	@scripts/ensure.sh bench redis postgres
 
-bench: bench-proxy bench-writes bench-records bench-limits ## all that is measured (ROUNDS, SECONDS)
+bench: bench-proxy bench-writes bench-records bench-limits bench-clients ## all that is measured (ROUNDS, SECONDS)
 
 bench-proxy: bin/bench ## the gateway beside nginx and a bare ReverseProxy (TARGETS, MODES)
 	@bin/bench -parts proxy -rounds $(ROUNDS) -seconds $(SECONDS) $(if $(TARGETS),-targets $(TARGETS)) $(if $(MODES),-modes $(MODES))
@@ -62,7 +68,10 @@ bench-records: bin/bench ## start and replay with a million records (RECORDS)
 	@bin/bench -parts records -rounds $(ROUNDS) -seconds $(SECONDS) $(if $(RECORDS),-records $(RECORDS))
 
 bench-limits: bin/peers ## limits beside other limiters, in the process and through Redis (PARTS)
-	@bin/peers -rounds $(ROUNDS) -seconds $(SECONDS) $(if $(PARTS),-parts $(PARTS))
+	@bin/peers -rounds $(ROUNDS) -seconds $(SECONDS) -parts $(or $(PARTS),decision$(comma)memory$(comma)redis)
+
+bench-clients: bin/peers ## the client beside other retrying clients, at a dead server and at a limit (PARTS)
+	@bin/peers -rounds $(ROUNDS) -seconds 2 -parts $(or $(PARTS),success$(comma)retry$(comma)dead$(comma)crowd)
 
 .PHONY: bin/bench bin/peers
 bin/bench: bench-deps

@@ -1,7 +1,6 @@
 package failwell
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"io"
@@ -226,7 +225,10 @@ func (c *call) failed() *Error {
 	e := &Error{
 		Failure: c.failure, Origin: FromServer, Contract: c.transport.Contract,
 		Method: methodOf(c.req), URL: c.secrets.address(c.req.URL), IdempotencyKey: c.rules.keyOf(c.req),
-		Attempts: slices.Clone(c.attempts), Stopped: c.stopped, Header: c.header, Body: c.body, cause: c.cause,
+		Attempts: slices.Clone(c.attempts), Stopped: c.stopped, Body: c.body, cause: c.cause,
+	}
+	if c.header != nil {
+		e.Header = c.secrets.headers(c.header)
 	}
 	if c.cause != nil {
 		e.Origin = FromClient
@@ -274,23 +276,44 @@ func peek(resp *http.Response) []byte {
 	if resp.Body == nil || resp.Body == http.NoBody {
 		return nil
 	}
-	prefix, err := io.ReadAll(io.LimitReader(resp.Body, MaxBody))
-	rest := io.Reader(resp.Body)
-	if err != nil {
-		rest = brokenReader{err}
+	size := int64(512)
+	if n := resp.ContentLength; n >= 0 {
+		size = min(n, MaxBody)
 	}
-	resp.Body = &replayed{io.MultiReader(bytes.NewReader(prefix), rest), resp.Body}
-	return prefix
+	r := &replayed{body: resp.Body, prefix: make([]byte, 0, size+1)} // one more, to see the end
+	for len(r.prefix) < MaxBody && r.err == nil {
+		if len(r.prefix) == cap(r.prefix) {
+			r.prefix = slices.Grow(r.prefix, len(r.prefix))
+		}
+		var n int
+		n, r.err = r.body.Read(r.prefix[len(r.prefix):min(cap(r.prefix), MaxBody)])
+		r.prefix = r.prefix[:len(r.prefix)+n]
+	}
+	resp.Body = r
+	return r.prefix
 }
 
+// replayed is a body whose beginning has been read.
 type replayed struct {
-	io.Reader
-	io.Closer
+	body   io.ReadCloser
+	prefix []byte
+	read   int
+	err    error // that ended it
 }
 
-type brokenReader struct{ err error }
+func (r *replayed) Read(p []byte) (int, error) {
+	if r.read < len(r.prefix) {
+		n := copy(p, r.prefix[r.read:])
+		r.read += n
+		return n, nil
+	}
+	if r.err != nil {
+		return 0, r.err
+	}
+	return r.body.Read(p) //nolint:wrapcheck // transparent
+}
 
-func (r brokenReader) Read([]byte) (int, error) { return 0, r.err }
+func (r *replayed) Close() error { return r.body.Close() } //nolint:wrapcheck // transparent
 
 // discard frees the connection of a response whose body was peeked at: up to
 // MaxBody bytes were read, so that short ones leave it reusable.

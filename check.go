@@ -55,7 +55,7 @@ func CheckWith(c *contract.Contract, resp *http.Response, err error) error {
 		return nil
 	}
 	discard(resp)
-	e := &Error{Failure: f, Origin: FromServer, Contract: c, Header: header, Body: body, URL: secrets.address(req.URL)}
+	e := &Error{Failure: f, Origin: FromServer, Contract: c, Header: secrets.headers(header), Body: body, URL: secrets.address(req.URL)}
 	if resp.Request != nil {
 		e.Method = methodOf(req)
 	}
@@ -127,11 +127,15 @@ func tellsInside(c *contract.Contract, status int) bool {
 }
 
 // readFailure reads a failure from a response and the beginning of its body,
-// without the credentials that may be echoed there. ok is false for a success.
+// without the credentials that may be echoed there; the header is for reading
+// only, and goes through s.headers before it is shown. ok is false for a success.
 func readFailure(c *contract.Contract, resp *http.Response, raw []byte, s *secrets, now time.Time) (
 	f contract.Failure, header http.Header, body []byte, ok bool,
 ) {
-	header, body = s.headers(resp.Header), s.bytes(raw)
+	header, body = resp.Header, s.bytes(raw)
+	if s.replacer != nil {
+		header = s.headers(header)
+	}
 	f, ok = c.Decode(contract.Response{Status: resp.StatusCode, Header: header, Body: body}, contract.ServerTime(resp.Header, now))
 	if resp.StatusCode < http.StatusBadRequest && (!ok || f.Envelope == "" && len(f.Items) == 0) {
 		return f, nil, nil, false // under a 2xx only the contract's own shapes are failures

@@ -38,6 +38,7 @@ func TestSuccessCostsNothing(t *testing.T) {
 		"POST, no keys":     {http.MethodPost, &failwell.Transport{Contract: parcels(), Base: base, NoKeys: true}, 0},
 		"POST with a key":   {http.MethodPost, &failwell.Transport{Contract: parcels(), Base: base}, 8},
 		"GET, paced":        {http.MethodGet, &failwell.Transport{Contract: pacedBy(forms()["epoch_s"].names, "window"), Base: told}, 0},
+		"GET, nothing told": {http.MethodGet, &failwell.Transport{Contract: pacedBy(forms()["epoch_s"].names, "window"), Base: base}, 0},
 		"GET, IETF fields":  {http.MethodGet, &failwell.Transport{Contract: pacedBy(forms()["ietf"].names, "window"), Base: told}, 0},
 	} {
 		req, err := http.NewRequestWithContext(context.Background(), x.method, "https://parcels.example/v1/parcels", strings.NewReader("x"))

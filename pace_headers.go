@@ -3,7 +3,6 @@ package failwell
 import (
 	"hash/maphash"
 	"net/http"
-	"strconv"
 	"strings"
 	"time"
 
@@ -127,9 +126,21 @@ func first(h http.Header, name string) string {
 	return ""
 }
 
+// count reads a number of units. strconv would allocate an error where the
+// header is absent, which is the rule.
 func count(s string) (float64, bool) {
-	n, err := strconv.ParseInt(strings.TrimSpace(s), 10, 64)
-	return float64(n), err == nil && n >= 0 && n < 1<<40
+	s = strings.TrimSpace(s)
+	if s == "" || len(s) > 12 {
+		return 0, false
+	}
+	n := 0
+	for i := range len(s) {
+		if s[i] < '0' || s[i] > '9' {
+			return 0, false
+		}
+		n = 10*n + int(s[i]-'0')
+	}
+	return float64(n), true
 }
 
 // readFields reads the fields of draft-ietf-httpapi-ratelimit-headers-10: of the

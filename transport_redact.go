@@ -111,7 +111,7 @@ func (s *secrets) address(u *url.URL) string {
 		parts := strings.Split(c.RawQuery, "&")
 		for i, part := range parts {
 			name, _, _ := strings.Cut(part, "=")
-			if plain, err := url.QueryUnescape(name); err == nil && s.query[strings.ToLower(plain)] {
+			if plain, err := url.QueryUnescape(name); err == nil && s.hides(plain) {
 				parts[i] = name + "=redacted"
 			}
 		}

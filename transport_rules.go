@@ -186,8 +186,7 @@ func (c *call) safe(watch *wire, err error) bool {
 	if err != nil && watch.unsent(err) || c.rules.keyOf(c.req) != "" {
 		return true
 	}
-	method := methodOf(c.req)
-	read := method == http.MethodGet || method == http.MethodHead || method == http.MethodOptions || method == http.MethodTrace
+	method, read := methodOf(c.req), harmless(c.req)
 	if read || c.failure.Retry == condition.SameKey {
 		return read
 	}
@@ -196,6 +195,15 @@ func (c *call) safe(watch *wire, err error) bool {
 	}
 	o := c.rules.operation(c.req)
 	return o != nil && o.Safe
+}
+
+// harmless reports whether a request asks for no effect (RFC 9110 section 9.2.1).
+func harmless(req *http.Request) bool {
+	switch methodOf(req) {
+	case http.MethodGet, http.MethodHead, http.MethodOptions, http.MethodTrace:
+		return true
+	}
+	return false
 }
 
 // wait is the server's hint, else the contract's for the status, else its

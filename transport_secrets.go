@@ -24,13 +24,13 @@ const (
 // secrets takes the credentials of a request out of whatever is kept of its
 // call: by value, since servers echo what they were sent.
 type secrets struct {
-	query    map[string]bool // names of parameters, in lower case
+	query    []string // names of the contract's parameters, in lower case
 	replacer *strings.Replacer
 	values   []string
 	forms    []string // of the values, longest first
 }
 
-// secretHeaders and secretQueries are where credentials stand by convention.
+// secretHeaders and isSecretQuery tell where credentials stand by convention.
 func secretHeaders() []string {
 	return []string{
 		"Authorization", "Proxy-Authorization", "X-Api-Key", "Api-Key", "Apikey", "X-Auth-Token", "X-Access-Token",
@@ -38,26 +38,31 @@ func secretHeaders() []string {
 	}
 }
 
-func secretQueries() []string {
-	return []string{
-		"key", "api_key", "apikey", "api-key", "access_token", "token", "auth", "auth_token", "password", "secret", "client_secret",
-		"sig", "signature", "x-amz-signature", "x-amz-security-token", "x-goog-signature", "code", "refresh_token", "id_token", "jwt",
+func isSecretQuery(name string) bool {
+	switch name {
+	case "key", "api_key", "apikey", "api-key", "access_token", "token", "auth", "auth_token", "password", "secret", "client_secret",
+		"sig", "signature", "x-amz-signature", "x-amz-security-token", "x-goog-signature", "code", "refresh_token", "id_token", "jwt":
+		return true
 	}
+	return false
+}
+
+// hides reports whether a parameter of the query holds a credential.
+func (s *secrets) hides(name string) bool {
+	name = strings.ToLower(name)
+	return isSecretQuery(name) || slices.Contains(s.query, name)
 }
 
 func secretsOf(req *http.Request, c *contract.Contract) *secrets {
-	s := &secrets{query: map[string]bool{}}
-	for _, name := range secretQueries() {
-		s.query[name] = true
-	}
+	s := &secrets{}
 	var query url.Values
-	if req.URL != nil {
+	if req.URL != nil && req.URL.RawQuery != "" {
 		query = req.URL.Query()
 	}
 	if c != nil {
 		for _, x := range c.Auth.Schemes {
 			if x.In == "query" {
-				s.query[strings.ToLower(x.Name)] = true
+				s.query = append(s.query, strings.ToLower(x.Name))
 				s.add(leastSecret, query[x.Name]...)
 				continue
 			}
@@ -75,7 +80,7 @@ func secretsOf(req *http.Request, c *contract.Contract) *secrets {
 		s.add(leastLikelySecret, cookie.Value)
 	}
 	for name, values := range query {
-		if s.query[strings.ToLower(name)] {
+		if s.hides(name) {
 			s.add(leastLikelySecret, values...)
 		}
 	}

@@ -24,18 +24,22 @@ type wire struct {
 }
 
 // send makes one attempt. It copies the request only for a time limit, or to
-// watch a repetition.
+// watch a repetition whose safety may hang on whether it was sent.
 func (t *Transport) send(req *http.Request, rules *clientRules, repeated bool) (*http.Response, *wire, error) {
 	limit := rules.attemptLimit(t.now)
-	if limit <= 0 && !repeated {
+	watched := (limit > 0 || repeated) && !harmless(req) && rules.keyOf(req) == ""
+	if limit <= 0 && !watched {
 		resp, err := t.roundTrip(req)
 		return resp, nil, err
 	}
 	w := &wire{}
-	ctx := httptrace.WithClientTrace(req.Context(), &httptrace.ClientTrace{
-		GetConn: func(string) { w.asked.Store(true) },
-		GotConn: func(httptrace.GotConnInfo) { w.connected.Store(true) },
-	})
+	ctx := req.Context()
+	if watched {
+		ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
+			GetConn: func(string) { w.asked.Store(true) },
+			GotConn: func(httptrace.GotConnInfo) { w.connected.Store(true) },
+		})
+	}
 	if limit > 0 {
 		ctx, w.cancel = context.WithCancelCause(ctx)
 		w.ctx = ctx

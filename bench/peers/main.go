@@ -1,6 +1,8 @@
-// Peers measures the limiter beside those that Go programs use otherwise, in one
-// run: one decision in the process, the memory of a million keys, and a decision
-// through Redis. It prints Markdown; docs/performance.md explains the method.
+// Peers measures the limiter and the client beside those that Go programs use
+// otherwise, in one run: one decision in the process, the memory of a million keys,
+// a decision through Redis; a call that succeeds, one that needs a second try, a
+// crowd at a dead server, and a crowd at a limit. It prints Markdown;
+// docs/performance.md explains the method.
 //
 // It is a module of its own, so that who uses failwell does not carry the peers.
 package main
@@ -26,9 +28,18 @@ type settings struct {
 	parts   []string
 }
 
-func parts() []string { return []string{"decision", "memory", "redis"} }
+func parts() []string {
+	return []string{"decision", "memory", "redis", "success", "retry", "dead", "crowd"}
+}
 
 func main() {
+	if len(os.Args) == 2 && os.Args[1] == upstreamArg {
+		if err := serveUpstream(); err != nil {
+			fmt.Fprintf(os.Stderr, "peers: %v\n", err)
+			os.Exit(1)
+		}
+		return
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	err := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
 	stop()
@@ -52,6 +63,14 @@ func run(ctx context.Context, args []string, out, progress io.Writer) error {
 			t, err = memory(ctx, s, progress)
 		case "redis":
 			t, err = throughRedis(ctx, s, progress)
+		case "success":
+			t, err = successes(ctx, s, progress)
+		case "retry":
+			t, err = retries(ctx, s, progress)
+		case "dead":
+			t, err = deadServer(ctx, s, progress)
+		case "crowd":
+			t, err = crowds(ctx, s, progress)
 		}
 		if err != nil {
 			return fmt.Errorf("%s: %w", part, err)

@@ -28,7 +28,7 @@ func answers(ts *testscript.TestScript, neg bool, args []string) {
 	c, err := builtin.Get(args[0])
 	ts.Check(err)
 	server := &failwelltest.Server{Contract: c}
-	ts.Check(json.Unmarshal([]byte(ts.ReadFile(args[1])), &server.Replies))
+	ts.Check(json.Unmarshal([]byte(ts.ReadFile(args[1])), &server.Replies)) //nolint:musttag // a script writes the names of the fields
 	listening := httptest.NewServer(server)
 	ts.Defer(listening.Close)
 	ts.Setenv("API", listening.URL)
