@@ -146,9 +146,11 @@ func pythonInit(c *contract.Contract, n PythonNames) string {
 	}{
 		{"", []string{"codes", "conditions"}},
 		{"_async", []string{"AsyncTransport", "ThreadTransport"}},
+		{"_async_client", []string{"AsyncClient", "AsyncStream"}},
+		{"_base", []string{"Response"}},
 		{"_budget", []string{"Budget"}},
 		{"_call", []string{"Runtime"}},
-		{"_client", []string{"AsyncClient", "AsyncStream", "Client", "Response", "Stream"}},
+		{"_client", []string{"Client", "Stream"}},
 		{"_errors", []string{"CallError"}},
 		{"_failure", []string{"Attempt", "FieldError", "Headers", "ItemFailure", "Origin", "Retry", "Stop"}},
 		{"_http", []string{"HTTPTransport", "Request", "Transport", "TransportError"}},

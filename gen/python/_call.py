@@ -17,7 +17,8 @@ from ._errors import CallError, Record, error_of
 from ._failure import NANOSECONDS, Attempt, Failure, Headers, Retry, Stop
 from ._http import Request, TransportError
 from ._redact import Secrets
-from ._rules import RULES, Operation
+from ._routes import Operation
+from ._rules import RULES
 
 MAX_BODY = 64 << 10
 """How many bytes of a failure's body are looked at and kept."""

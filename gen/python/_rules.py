@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from ._contract import CONTRACT
 from ._failure import NANOSECONDS, Failure, Retry
+from ._routes import Operation, Routes
 
 _MILLISECOND = 1_000_000
 _LONGEST = 10 * 365 * 86400 * NANOSECONDS
@@ -141,14 +142,6 @@ class Backoff:
 
 
 @dataclass(frozen=True, slots=True)
-class Operation:
-    """What is special about an operation."""
-
-    safe: bool
-    unkeyed: bool
-
-
-@dataclass(frozen=True, slots=True)
 class Partial:
     """Where a body holds failures of single items."""
 
@@ -160,47 +153,6 @@ class Partial:
     def holds(self, status: int) -> bool:
         """Whether a response under a status may be such a body."""
         return any(low <= status <= high for low, high in self.statuses)
-
-
-@dataclass(slots=True)
-class _Branch:
-    """Operations by path: the more literal pattern wins, as in Go's ServeMux."""
-
-    literal: dict[str, _Branch] = field(default_factory=dict)
-    one: _Branch | None = None
-    rest: dict[str, Operation] = field(default_factory=dict)
-    end: dict[str, Operation] = field(default_factory=dict)
-
-    def add(self, method: str, path: str, operation: Operation) -> None:
-        at = self
-        for segment in path.removeprefix("/").split("/"):
-            if segment == "" or segment.endswith("...}"):
-                _put(at.rest, method, operation)
-                return
-            if segment == "{$}":
-                at = at.literal.setdefault("", _Branch())
-            elif segment.startswith("{"):
-                at.one = at.one or _Branch()
-                at = at.one
-            else:
-                at = at.literal.setdefault(segment, _Branch())
-        _put(at.end, method, operation)
-
-    def find(self, segments: list[str]) -> dict[str, Operation]:
-        if not segments:
-            return self.end
-        first, *rest = segments
-        if first in self.literal and (found := self.literal[first].find(rest)):
-            return found
-        if self.one and first and (found := self.one.find(rest)):
-            return found
-        return self.rest
-
-
-def _put(leaf: dict[str, Operation], method: str, operation: Operation) -> None:
-    leaf[method] = operation
-    if method == "GET":
-        leaf.setdefault("HEAD", operation)  # RFC 9110 section 9.3.2
 
 
 class Rules:
@@ -242,7 +194,7 @@ class Rules:
             )
             for p in data.get("partial", ())
         )
-        self._operations = _Branch()
+        self._operations = Routes()
         for o in data.get("operations", ()):
             special = Operation(o.get("safe", False), o.get("unkeyed", False))
             self._operations.add(o["method"], o["path"], special)
