@@ -86,8 +86,12 @@ class Base:
             content = bytes(content)
         if idempotency_key is not None and RULES.key_header:
             more = (*more, (RULES.key_header, idempotency_key))
+        # Credentials stay with the API, whatever URL a call is given.
+        own = self._headers
+        if self.base_url and origin(url) != origin(self.base_url):
+            own = ()
         merged: dict[str, tuple[str, str]] = {}
-        for name, value in (*self._headers, *more):
+        for name, value in (*own, *more):
             merged[name.lower()] = (name, value)
         return Request(method.upper(), url, tuple(merged.values()), content)
 
@@ -96,6 +100,12 @@ class Base:
         if timeout is None:
             return None
         return self._settings.runtime.monotonic() + int(timeout * NANOSECONDS)
+
+
+def origin(url: str) -> tuple[str, str]:
+    """Return scheme and host of a URL."""
+    parts = urlsplit(url)
+    return parts.scheme, parts.netloc.rpartition("@")[2].lower()
 
 
 def redirected(request: Request, status: int, headers: Headers) -> Request | None:
@@ -112,8 +122,7 @@ def redirected(request: Request, status: int, headers: Headers) -> Request | Non
         method, content = "GET", None
         kept = tuple(h for h in kept if h[0].lower() not in _ABOUT_CONTENT)
         kept = tuple(h for h in kept if h[0].lower() != RULES.key_header.lower())
-    old, new = urlsplit(request.url), urlsplit(url)
-    if (old.scheme, old.netloc) != (new.scheme, new.netloc):
+    if origin(request.url) != origin(url):
         named = {name.lower() for place, name in RULES.schemes if place == "header"}
         secret = named.union(_CREDENTIALS)
         kept = tuple(h for h in kept if h[0].lower() not in secret)

@@ -113,7 +113,8 @@ class Client(Base):
 
         Args:
             base_url: Goes before paths that are given to calls.
-            headers: Go with each call; credentials belong here.
+            headers: Go with each call to the host of base_url; credentials belong
+                here.
             timeout: Of a whole call, its waits included. None: no bound.
             attempt_timeout: Until the headers of a response. 0 or less: no bound.
             max_attempts: All tries of a call, the first included.

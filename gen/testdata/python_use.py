@@ -112,7 +112,9 @@ def redirected(client: Client, url: str) -> None:
     assert client.get("/moved").json() == {"authorized": True, "host": "127.0.0.1"}
     answer = client.get("/elsewhere")
     assert answer.json() == {"authorized": False, "host": "localhost"}
-    assert answer.url == url.replace("127.0.0.1", "localhost") + "/who"
+    other = url.replace("127.0.0.1", "localhost") + "/who"
+    assert answer.url == other
+    assert client.get(other).json()["authorized"] is False
 
 
 def secured(tls: str, plain: str, certificate: str) -> None:
