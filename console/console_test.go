@@ -374,7 +374,7 @@ func TestHeaders(t *testing.T) {
 	if resp.StatusCode != http.StatusForbidden {
 		t.Errorf("under a name of somebody else's: %s", resp.Status)
 	}
-	for _, to := range []string{"//evil.example", "https://evil.example/console/", "/console/../evil", "javascript:alert(1)", "/evil"} {
+	for _, to := range []string{"//evil.example", "//evil.example/console/", "https://evil.example/console/", "/console/../evil", "javascript:alert(1)", "/evil"} {
 		if _, body := s.get("/console/sign-in?to=" + url.QueryEscape(to)); !strings.Contains(body, `name="to" value="/console/"`) {
 			t.Errorf("%s: %s", to, around(body, `name="to"`))
 		}
