@@ -23,8 +23,8 @@ func tries(api, url string, keys map[string]string, self string) []try {
 		{"works once; the second time the name is taken, a 409 that says so", call("valid", create+`'{"name":"Reception"}'`)},
 		{"no key: 401, in the envelope of the API, with a request id", "curl -si " + target},
 		{"every fault of the body at once, by field", call("valid", create+`'{"name":"","type":"fax","temperature":9}'`)},
-		{"a crowd against a limit of 100 a minute: who is refused is told when to come back",
-			fmt.Sprintf("for i in $(seq 110); do curl -so /dev/null -w '%%{http_code} ' %s -H 'x-api-key: %s'; done; %s | grep -i -e retry -e ratelimit", target, keys["plan_standard"], call("plan_standard", ""))},
+		{"a crowd against a limit of 100 a minute: who is refused is told when to come back; look the request id up in the console",
+			fmt.Sprintf("for i in $(seq 110); do curl -so /dev/null -w '%%{http_code} ' %s -H 'x-api-key: %s'; done; %s | grep -i -e retry -e ratelimit -e request-id", target, keys["plan_standard"], call("plan_standard", ""))},
 		{"what happened, whose fault it is, what to do", call("revoked", "") + " | " + self + " explain --contract " + api},
 	}
 }
