@@ -133,7 +133,7 @@ func (g *Gateway) drain(servers []*http.Server, timeout time.Duration, end conte
 		go func() { done <- server.Shutdown(ctx) }()
 	}
 	for range servers {
-		if err := <-done; err != nil {
+		if err := ignoreClosed(<-done); err != nil { // the port was closed above
 			g.log.Warn("requests took longer than the drain timeout", "err", err)
 		}
 	}
