@@ -118,7 +118,7 @@ func appendFact(dst []byte, f *Failure, name string, esc escape) []byte {
 		}
 	} else if at, isTime := data.(time.Time); isTime {
 		// People read instants in one form, whatever the member beside them has.
-		dst = r.instant(dst, at, RFC3339)
+		dst = r.instant(dst, up(at, RFC3339), RFC3339)
 	} else {
 		dst = r.data(dst, x, data)
 	}

@@ -290,6 +290,15 @@ func (r *renderer) instant(dst []byte, at time.Time, format TimeFormat) []byte {
 	}
 }
 
+// up is an instant in the unit of a format, rounded up: whoever comes back when a
+// parameter says must not be early, and the header beside it says the same.
+func up(at time.Time, format TimeFormat) time.Time {
+	if format == EpochMillis || format == RFC3339Milli {
+		return at.Add(time.Millisecond - 1)
+	}
+	return at.Add(time.Second - 1)
+}
+
 // httpDate is IMF-fixdate (RFC 9110 section 5.6.7).
 const httpDate = "Mon, 02 Jan 2006 15:04:05 GMT"
 
@@ -329,7 +338,7 @@ func (r *renderer) data(dst []byte, x *Param, data any) []byte {
 	case json.Number:
 		return append(dst, v...)
 	case time.Time:
-		return r.instant(dst, v, x.Format)
+		return r.instant(dst, up(v, x.Format), x.Format)
 	case time.Duration:
 		return r.wait(dst, x, v)
 	case json.RawMessage:
