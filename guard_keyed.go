@@ -55,7 +55,7 @@ func (g *Guard) hold(x *exchange, r *http.Request, held *admission.Reservation, 
 	ctx, cancel := context.WithCancelCause(context.WithoutCancel(r.Context()))
 	k.release = append(k.release, func() { cancel(nil) }, afterEnd(r.Context(), cancel))
 	if g.Lifetime != nil {
-		k.release = append(k.release, afterEnd(g.Lifetime, cancel)) //nolint:contextcheck // that is the server's life
+		k.release = append(k.release, afterEnd(g.Lifetime, cancel)) // that is the server's life
 	}
 	x.mu.Lock()
 	x.keyed, x.repeated = k, false

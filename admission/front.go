@@ -61,7 +61,7 @@ func (f *front) take(ctx context.Context, s *scratch, p *patience) (local bool, 
 	if !f.anyRemote(s) {
 		return false, f.near.Take(ctx, &s.taking)
 	}
-	if f.breaker.let(f) { //nolint:contextcheck // a probe outlives the call that sends it off
+	if f.breaker.let(f) { // a probe outlives the call that sends it off
 		if err = f.ask(ctx, p, func(ctx context.Context) error { return f.far.Take(ctx, &s.taking) }); err == nil {
 			f.breaker.counts.exact.Add(1)
 			return false, nil
@@ -144,7 +144,7 @@ func (f *front) look(ctx context.Context, s *scratch, p *patience) error {
 	if !f.anyRemote(s) {
 		return f.near.Take(ctx, &s.taking)
 	}
-	if !f.breaker.let(f) { //nolint:contextcheck // as above
+	if !f.breaker.let(f) { // as above
 		return errAway
 	}
 	return f.ask(ctx, p, func(ctx context.Context) error { return f.far.Take(ctx, &s.taking) })
@@ -161,7 +161,7 @@ func (f *front) settle(ctx context.Context, s *meter.Settlement, local bool, p *
 		return nil
 	case local || !remote:
 		return f.near.Settle(ctx, s)
-	case !f.breaker.let(f): //nolint:contextcheck // as above
+	case !f.breaker.let(f): // as above
 		return errAway
 	}
 	return f.ask(ctx, p, func(ctx context.Context) error { return f.far.Settle(ctx, s) })
@@ -176,7 +176,7 @@ func (f *front) renew(ctx context.Context, t *meter.Taking, local bool, p *patie
 	switch {
 	case local || !remote:
 		return f.near.Take(ctx, t)
-	case !f.breaker.let(f): //nolint:contextcheck // as above
+	case !f.breaker.let(f): // as above
 		return errAway
 	}
 	return f.ask(ctx, p, func(ctx context.Context) error { return f.far.Take(ctx, t) })

@@ -107,7 +107,7 @@ func (c *Controller) get(ctx context.Context, key string, limit time.Duration) (
 	}
 	l := c.state.running.limit(limit)
 	defer c.state.running.release(l)
-	return c.Store.Get(l, key) //nolint:contextcheck // as within; what was begun does not end with its caller
+	return c.Store.Get(l, key) // as within; what was begun does not end with its caller
 }
 
 // swap writes one, and does not wait longer than limit for it either.
@@ -122,7 +122,7 @@ func (c *Controller) swap(ctx context.Context, key string, old store.Version, va
 	}
 	l := c.state.running.limit(limit)
 	defer c.state.running.release(l)
-	return c.Store.Swap(l, key, old, value, ttl) //nolint:contextcheck // as within; what was begun does not end with its caller
+	return c.Store.Swap(l, key, old, value, ttl) // as within; what was begun does not end with its caller
 }
 
 // fetch reads a record; kept is nil when there is none.

@@ -176,7 +176,7 @@ func (l *Ledger) wait(ctx context.Context, owner string, o *order) error {
 	}
 	l.once.Do(l.prepare)
 	o.done = make(chan struct{})
-	l.submit(owner, o) //nolint:contextcheck // a batch is many callers', and goes on when one leaves
+	l.submit(owner, o) // a batch is many callers', and goes on when one leaves
 	select {
 	case <-o.done:
 		return o.err

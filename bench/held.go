@@ -28,7 +28,7 @@ func (b *bench) held(ctx context.Context, out, progress io.Writer) error {
 		return fmt.Errorf("making a folder for the store: %w", err)
 	}
 	defer os.RemoveAll(dir)
-	s, err := openStore("pebble", dir) //nolint:contextcheck // what it starts is closed below
+	s, err := openStore("pebble", dir) // what it starts is closed below
 	if err != nil {
 		return err
 	}

@@ -51,7 +51,7 @@ func (b *bench) write(ctx context.Context, store string, round int) (_ write, er
 		return w, fmt.Errorf("making a folder for the store: %w", err)
 	}
 	defer os.RemoveAll(dir)
-	s, err := openStore(store, dir) //nolint:contextcheck // what it starts is closed below
+	s, err := openStore(store, dir) // what it starts is closed below
 	if err != nil {
 		return w, err
 	}

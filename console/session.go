@@ -261,7 +261,7 @@ func (c *Console) signedIn(f func(*view) error, changes bool) http.HandlerFunc {
 		}
 		v := &view{s, w, r}
 		if err := f(v); err != nil {
-			c.failed(v, err) //nolint:contextcheck // the view holds the request, and that its context
+			c.failed(v, err) // the view holds the request, and that its context
 		}
 	}
 }

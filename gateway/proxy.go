@@ -80,7 +80,7 @@ func (p *proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	x, _ := p.exchanges.Get().(*exchange)
 	x.r = r
 	ended := false
-	defer func() { //nolint:contextcheck // release takes the request's
+	defer func() { // release takes the request's
 		if !ended {
 			x.release()
 		}

@@ -32,7 +32,7 @@ func (g *Gateway) Run(ctx context.Context) error {
 	}
 	failed := make(chan error, 4)
 	servers := g.serve(base, s, failed)
-	admin, err := g.serveAdmin(failed) //nolint:contextcheck // its shutdown comes after the context's end
+	admin, err := g.serveAdmin(failed) // its shutdown comes after the context's end
 	if err != nil {
 		failed <- err
 	}
@@ -44,14 +44,14 @@ func (g *Gateway) Run(ctx context.Context) error {
 	g.draining.Store(true)
 	drain := g.live.Load().settings.DrainTimeout
 	g.log.Info("draining", "under_way", g.underWay.Load(), "timeout", drain)
-	g.drain(servers, drain, end) //nolint:contextcheck // draining begins when the context has ended
-	g.closeRecords()             //nolint:contextcheck // as above; it ends whoever follows as well
+	g.drain(servers, drain, end) // draining begins when the context has ended
+	g.closeRecords()             // as above; it ends whoever follows as well
 	if admin != nil {
 		admin()
 	}
 	g.live.Load().closeIdle()
-	g.giveBack()                         //nolint:contextcheck // as above
-	return errors.Join(cause, g.Close()) //nolint:contextcheck // as above
+	g.giveBack()                         // as above
+	return errors.Join(cause, g.Close()) // as above
 }
 
 // giveBack returns what was taken ahead of limits that are leased; what cannot

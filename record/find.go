@@ -151,7 +151,7 @@ func (l *Log) Siblings(ctx context.Context, r *Record) ([]Record, error) {
 
 // having visits the blocks that may hold a term: each record of them.
 func (l *Log) having(ctx context.Context, of role, text string, see func(*Record)) error {
-	l.start() //nolint:contextcheck // the writer outlives who wakes it
+	l.start() // the writer outlives who wakes it
 	term := termOf(of, text)
 	heads, err := l.recent(ctx)
 	if err != nil {

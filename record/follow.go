@@ -238,7 +238,7 @@ func (l *Log) lookAbroad() {
 // later; of that, what ended within a second before a reconnection may be missed.
 func (l *Log) Follow(ctx context.Context, q Query, after string) iter.Seq2[Event, error] {
 	return func(yield func(Event, error) bool) {
-		l.start() //nolint:contextcheck // the writer outlives who wakes it
+		l.start() // the writer outlives who wakes it
 		from, err := parsePosition(after)
 		if err != nil && after != "" {
 			yield(Event{}, err)
@@ -259,7 +259,7 @@ func (l *Log) Follow(ctx context.Context, q Query, after string) iter.Seq2[Event
 		}
 		defer l.follow.leave(f)
 		if first {
-			go l.watch() //nolint:contextcheck // it serves all followers
+			go l.watch() // it serves all followers
 		}
 		told := map[position]bool{}
 		if after != "" {

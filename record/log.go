@@ -144,7 +144,7 @@ func (l *Log) start() {
 // Close writes what has been added and ends the log; Add does nothing from then
 // on, and followers are told to go. It returns when all is written or ctx ends.
 func (l *Log) Close(ctx context.Context) error {
-	l.start() //nolint:contextcheck // the writer outlives who wakes it
+	l.start() // the writer outlives who wakes it
 	l.closed.Do(func() {
 		l.mu.Lock()
 		l.ended = true

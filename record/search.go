@@ -16,7 +16,7 @@ const (
 
 // Search implements Reader.
 func (l *Log) Search(ctx context.Context, q Query) (Page, error) {
-	l.start() //nolint:contextcheck // the writer outlives who wakes it
+	l.start() // the writer outlives who wakes it
 	from := position{at: math.MaxInt64}
 	if !q.Until.IsZero() {
 		from = position{at: q.Until.UnixNano()}

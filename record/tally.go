@@ -98,7 +98,7 @@ func (l *Log) tallyKey(t *tally) string {
 
 // Series implements Reader. A week of steps takes some 20 MB of reading.
 func (l *Log) Series(ctx context.Context, since, until time.Time, step time.Duration) (Series, error) {
-	l.start() //nolint:contextcheck // the writer outlives who wakes it
+	l.start() // the writer outlives who wakes it
 	s, err := newSeries(since, until, step)
 	if err != nil {
 		return s, err

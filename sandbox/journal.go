@@ -173,7 +173,7 @@ func (j *journal) wrap(s *Sandbox, next http.Handler) http.Handler {
 		}
 		r, decision := s.faults.Decide(r, e.Key)
 		e.Fault = decision.Told()
-		r = r.WithContext(context.WithValue(r.Context(), entryKey{}, e)) //nolint:contextcheck // Decide passes the request on with its context
+		r = r.WithContext(context.WithValue(r.Context(), entryKey{}, e)) // Decide passes the request on with its context
 		seen := &seenWriter{ResponseWriter: w}
 		write := func(broken bool) {
 			e.Took = float64(time.Since(began).Microseconds()) / 1000

@@ -96,7 +96,7 @@ func openOnClock(ctx context.Context, place string, clock func() time.Time, logg
 	case place == memoryStore:
 		return &store.Memory{Clock: clock}, nil
 	case pebble && dir != "":
-		s, err := pebblestore.Open(dir, pebblestore.Options{Logger: logger, Clock: clock}) //nolint:contextcheck // it reads files, which nothing interrupts
+		s, err := pebblestore.Open(dir, pebblestore.Options{Logger: logger, Clock: clock}) // it reads files, which nothing interrupts
 		if err != nil {
 			return nil, storeFault(err)
 		}

@@ -51,7 +51,7 @@ func (x *serveCmd) Run(ctx context.Context, c *console) error {
 		Settings: settings, LoadContract: loadContract, LoadOperations: loadOperations, Reference: pagesOf, Store: s, Logger: logger, Version: version(),
 	}
 	withConsole(&config)
-	g, err := gateway.New(config) //nolint:contextcheck // what it starts ends with Run or Close
+	g, err := gateway.New(config) // what it starts ends with Run or Close
 	if err == nil {
 		err = x.serve(ctx, c, g)
 	}
@@ -67,7 +67,7 @@ func (x *serveCmd) serve(ctx context.Context, c *console, g *gateway.Gateway) er
 	defer signal.Stop(hangup)
 	if x.JSON {
 		if err := c.json(map[string]string{"url": g.URL(), "admin": adminURL(g), "console": consoleURL(g)}); err != nil {
-			return errors.Join(err, g.Close()) //nolint:contextcheck // it closes what was opened
+			return errors.Join(err, g.Close()) // it closes what was opened
 		}
 	}
 	over := make(chan struct{})

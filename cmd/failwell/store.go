@@ -53,7 +53,7 @@ func openAnyStore(ctx context.Context, place string, existing bool, logger *slog
 		if rest == "" {
 			return nil, usage("write pebble:DIR", "the store %q names no directory", place)
 		}
-		s, err := pebblestore.Open(rest, pebblestore.Options{Logger: logger, Existing: existing}) //nolint:contextcheck // it reads files, which nothing interrupts
+		s, err := pebblestore.Open(rest, pebblestore.Options{Logger: logger, Existing: existing}) // it reads files, which nothing interrupts
 		if err != nil {
 			return nil, storeFault(err)
 		}

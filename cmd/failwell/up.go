@@ -81,7 +81,7 @@ func (x *upCmd) gateway(ctx context.Context, s store.Store, upstream string, log
 	for again := range 2 {
 		config := gateway.Config{Settings: settings, LoadContract: loadContract, Reference: pagesOf, Store: s, Logger: logger, Version: version()}
 		made := withConsole(&config)
-		g, err := gateway.New(config) //nolint:contextcheck // what it starts ends with Run or Close
+		g, err := gateway.New(config) // what it starts ends with Run or Close
 		if err != nil {
 			return nil, nil, fmt.Errorf("gateway: %w", err)
 		}

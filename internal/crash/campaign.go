@@ -122,7 +122,7 @@ func run(ctx context.Context, o options) (_ *result, err error) {
 }
 
 func (c *campaign) begin(ctx context.Context) error {
-	keeper, err := openKeeper(c.store, c.dir) //nolint:contextcheck // a server outlives calls
+	keeper, err := openKeeper(c.store, c.dir) // a server outlives calls
 	if err != nil {
 		return err
 	}

@@ -270,7 +270,7 @@ func (i *Injector) Outside(g *failwell.Guard, next http.Handler) http.Handler {
 		}
 		next.ServeHTTP(out, r)
 		if m, ok := out.(*mangler); ok {
-			m.WriteHeader(http.StatusOK) //nolint:contextcheck // it has the request; for a handler that has said nothing
+			m.WriteHeader(http.StatusOK) // it has the request; for a handler that has said nothing
 		}
 	})
 }

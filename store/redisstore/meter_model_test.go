@@ -76,7 +76,7 @@ func (d *driven) tick() {
 // Take tells waits to the nanosecond, as the suite's clock has it; the server's
 // ends at microseconds.
 func (d *driven) Take(ctx context.Context, t *meter.Taking) error {
-	d.tick() //nolint:contextcheck // the clock is set for whoever comes, not for this call
+	d.tick() // the clock is set for whoever comes, not for this call
 	past := time.Duration(d.clock().Nanosecond() % 1000)
 	err := d.Store.Take(ctx, t)
 	for i := range t.Outcomes {
@@ -88,7 +88,7 @@ func (d *driven) Take(ctx context.Context, t *meter.Taking) error {
 }
 
 func (d *driven) Settle(ctx context.Context, x *meter.Settlement) error {
-	d.tick() //nolint:contextcheck // the clock is set for whoever comes, not for this call
+	d.tick() // the clock is set for whoever comes, not for this call
 	return d.Store.Settle(ctx, x)
 }
 

@@ -106,7 +106,7 @@ func (s *Store) Swap(ctx context.Context, key string, old store.Version, value [
 	case answer == answerConflict:
 		return 0, store.ErrConflict
 	}
-	s.sweepSometimes() //nolint:contextcheck // a sweep is nobody's call
+	s.sweepSometimes() // a sweep is nobody's call
 	return store.Version(answer), nil
 }
 
@@ -157,7 +157,7 @@ func (s *Store) Delete(ctx context.Context, key string, old store.Version) error
 	case answer == answerAbsent:
 		return store.ErrAbsent
 	}
-	s.sweepSometimes() //nolint:contextcheck // a sweep is nobody's call
+	s.sweepSometimes() // a sweep is nobody's call
 	return nil
 }
 
