@@ -25,7 +25,7 @@ var (
 	descKeyed    = describe("idempotent_calls_in_flight", "Calls under way that hold an idempotency key.")
 	descBytes    = describe("in_flight_bytes", "Bytes of request bodies under way, as max_in_flight counts them.")
 	descBound    = describe("adaptive_limit", "Calls that may run at once at present; 0 without adaptive_limit.")
-	descRecords  = describe("records_total", "Records of requests: written to the store, sampled (left out on purpose) or dropped (the store did not keep up).", "result")
+	descRecords  = describe("records_total", "Records of requests: written to the store, sampled (left out on purpose) or dropped (the store did not keep up, or too many failed at once).", "result")
 	descWaiting  = describe("records_waiting", "Records that are not in the store yet.")
 	descSpans    = describe("spans_total", "Requests of which spans were sent to the collector, or dropped.", "result")
 	descHealthy  = describe("upstreams", "Upstreams by whether they get requests.", "state")

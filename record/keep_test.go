@@ -228,6 +228,27 @@ func TestSampling(t *testing.T) {
 	}
 }
 
+// A storm of failures neither buries what else happened nor goes uncounted.
+func TestStormIsBounded(t *testing.T) {
+	t.Parallel()
+	l := &record.Log{Store: &store.Memory{}, MaxFailures: 100}
+	defer l.Close(t.Context())
+	for i := range 1000 {
+		l.Add(&record.Record{ID: fmt.Sprint(i), Status: 429, Ended: noon.Add(time.Duration(i) * time.Microsecond)})
+	}
+	l.Add(&record.Record{ID: "fine", Status: 200, Ended: noon.Add(time.Millisecond)})
+	if s := l.Stats(); s.Dropped != 900 {
+		t.Errorf("%+v", s)
+	}
+	series, err := l.Series(t.Context(), noon, noon.Add(time.Minute), record.Step)
+	if err != nil || series.Buckets[0].Requests != 1001 || series.Buckets[0].Dropped != 900 {
+		t.Errorf("%+v %v", series.Buckets[0], err)
+	}
+	if found, err := l.Find(t.Context(), "fine"); err != nil || len(found) != 1 {
+		t.Errorf("%v %v", found, err)
+	}
+}
+
 func TestFollowersAreBounded(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -38,8 +38,13 @@ type Log struct {
 	// kept. Series count all.
 	Sample float64
 	// MaxRate is how many requests that went well are kept per second; 0 means
-	// 10,000, a negative value no bound. It is counted as sampled out, not as dropped.
+	// 2,000, a negative value no bound. It is counted as sampled out, not as dropped.
 	MaxRate int
+	// MaxFailures is how many requests that failed are kept per second, so that a
+	// caller who storms a limit neither buries the others' records nor costs more
+	// than being refused does. 0 means 5,000, a negative value no bound. What is
+	// beyond is counted as dropped.
+	MaxFailures int
 	// Logger is Optional: nil means slog.Default.
 	Logger *slog.Logger
 	// Clock is Optional: nil means time.Now.
@@ -68,8 +73,8 @@ type Log struct {
 	bucket  *tally
 	past    []*tally // whole steps that are not yet written
 	second  int64
-	kept    int
-	waiting bool // the writer has been told
+	kept    [2]int // in that second: what went well, what failed
+	waiting bool   // the writer has been told
 
 	group  group // changed by the writer alone, under mu
 	left   []*head
@@ -82,7 +87,10 @@ var _ Reader = (*Log)(nil)
 const (
 	defaultKeep     = 7 * 24 * time.Hour
 	defaultMaxBytes = 1 << 30
-	defaultMaxRate  = 10_000
+	// A record costs about 4 µs of CPU time until it can be looked up; at these
+	// rates all of them take 3 % of a core.
+	defaultMaxRate     = 2_000
+	defaultMaxFailures = 5_000
 
 	// A block is full at so many records, or bytes; maxSpan is how long it may be
 	// open, which bounds how far blocks of several recorders overlap.
@@ -163,7 +171,7 @@ func (l *Log) Close(ctx context.Context) error {
 type Stats struct {
 	// Written is how many records have reached the store, Waiting how many have
 	// not yet, Sampled how many were left out on purpose, Dropped how many were
-	// lost because the store did not keep up.
+	// lost because the store did not keep up, or too many failed at once.
 	Written uint64 `json:"written"`
 	Waiting uint64 `json:"waiting"`
 	Sampled uint64 `json:"sampled"`
@@ -208,7 +216,12 @@ func (l *Log) Add(r *Record) {
 		l.waiting = true
 		signal(l.dirty)
 	}
-	if !r.Failed() && !l.chosen(at) {
+	switch failed := r.Failed(); {
+	case failed && !l.within(at, 1, l.MaxFailures, defaultMaxFailures):
+		l.dropped.Add(1)
+		b.Dropped++
+		return
+	case !failed && !l.chosen(at):
 		l.sampled.Add(1)
 		return
 	}
@@ -238,15 +251,19 @@ func (l *Log) chosen(at int64) bool {
 	if l.Sample < 0 || l.Sample > 0 && l.Sample < 1 && rand.Float64() >= l.Sample { //nolint:gosec // a share, no secret
 		return false
 	}
-	most := l.MaxRate
+	return l.within(at, 0, l.MaxRate, defaultMaxRate)
+}
+
+// within counts a record of a kind, and tells whether it is within its rate.
+func (l *Log) within(at int64, kind, most, standard int) bool {
 	if most == 0 {
-		most = defaultMaxRate
+		most = standard
 	}
 	if second := at / int64(time.Second); second != l.second {
-		l.second, l.kept = second, 0
+		l.second, l.kept = second, [2]int{}
 	}
-	l.kept++
-	return most < 0 || l.kept <= most
+	l.kept[kind]++
+	return most < 0 || l.kept[kind] <= most
 }
 
 // seal hands the open block to the writer.
