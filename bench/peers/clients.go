@@ -129,7 +129,7 @@ func newRetryable(base http.RoundTripper, first time.Duration) caller {
 }
 
 func newFailsafe(base http.RoundTripper, first time.Duration) caller {
-	policy := failsafehttp.NewRetryPolicyBuilder().WithMaxRetries(2).WithBackoff(first, 2*first+1).ReturnLastFailure().Build() //nolint:bodyclose // no response yet
+	policy := failsafehttp.NewRetryPolicyBuilder().WithMaxRetries(2).WithBackoff(first, 2*first+1).ReturnLastFailure().Build() //nolint:bodyclose // none yet
 	return plain(&http.Client{Transport: failsafehttp.NewRoundTripper(base, policy)})
 }
 
