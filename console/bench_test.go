@@ -21,7 +21,7 @@ func BenchmarkPages(b *testing.B) {
 		b.Fatal(err)
 	}
 	b.Cleanup(func() { _ = disk.Close() })
-	log := &record.Log{Store: disk, MaxBytes: -1, MaxRate: -1, Logger: slog.New(slog.DiscardHandler)}
+	log := &record.Log{Store: disk, MaxBytes: -1, MaxRate: -1, MaxFailures: -1, Logger: slog.New(slog.DiscardHandler)}
 	b.Cleanup(func() { _ = log.Close(b.Context()) })
 	s := open(b, func(c *console.Console) { c.Records = log })
 	keys := []admission.Key{s.key("acme"), s.key("globex"), s.key("initech")}
