@@ -66,6 +66,7 @@ type Contract struct {
 	byCondition map[condition.Condition]resolved
 	byStatus    map[int]*StatusRow
 	compiled    map[*Code]*program
+	places      map[string]Position
 }
 
 // Position is a place in a contract file. Line starts at 1.

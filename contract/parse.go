@@ -44,7 +44,7 @@ func MustParse(data []byte) *Contract {
 
 // Parse reads the contract at the source.
 func (s Source) Parse() (*Contract, error) {
-	p := &parser{file: s.Name}
+	p := &parser{file: s.Name, places: map[string]Position{}}
 	top := Position{File: s.Name, Line: 1}
 	if len(s.Data) > maxFile {
 		p.fault(top, "split it or shorten it", "the contract is longer than 8 MiB")
@@ -66,7 +66,7 @@ func (s Source) Parse() (*Contract, error) {
 	var d document
 	documentSection().parse(p, root.Content[0], &d)
 	c := &d.Contract
-	c.File = s.Name
+	c.File, c.places = s.Name, p.places
 	for _, o := range c.Operations {
 		o.settleBody()
 	}

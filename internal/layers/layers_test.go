@@ -168,8 +168,13 @@ var layers = map[string]layer{
 		why: "a stand-in knows its own API and no other",
 	},
 	"conform": {
-		may: append([]string{"."}, beneath...),
-		why: "it checks any server and any client, so it must not share code with those that it checks",
+		may:   []string{"contract"},
+		never: []string{"net/http", "net/http/..."},
+		why:   "rules, findings and reports are plain data, the same for whatever was checked",
+	},
+	"conform/server": {
+		may: []string{"conform", "contract", "contract/condition", "contract/hint"},
+		why: "it checks any server, so it must not share code with those that it checks",
 	},
 	"conform/vectors": {
 		may: []string{"contract", "contract/builtin", "contract/condition"},

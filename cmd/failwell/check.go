@@ -1,0 +1,156 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/failwell/failwell/conform"
+)
+
+// reportFlags are how checks report; every check has them.
+type reportFlags struct {
+	JSON  bool   `help:"Print JSON."`
+	JUnit string `help:"Write a JUnit report there as well; - for stdout, in place of the text." name:"junit" placeholder:"FILE"`
+	SARIF string `help:"Write a SARIF 2.1.0 report there as well; - for stdout, in place of the text." name:"sarif" placeholder:"FILE"`
+	All   bool   `help:"Show every finding; otherwise three of each rule."`
+}
+
+// errBroken ends a check that found something; the report has said the rest.
+var errBroken = errors.New("the contract is not kept")
+
+// write gives the report out. Its error decides the exit status: 1 when there
+// are findings.
+func (x *reportFlags) write(c *console, r *conform.Report) error {
+	text := true
+	for _, file := range []struct {
+		name  string
+		write func(io.Writer) error
+	}{{x.JUnit, r.WriteJUnit}, {x.SARIF, r.WriteSARIF}} {
+		switch file.name {
+		case "":
+		case "-":
+			text = false
+			if err := file.write(c.stdout); err != nil {
+				return err
+			}
+		default:
+			if err := writeReport(file.name, file.write); err != nil {
+				return err
+			}
+		}
+	}
+	var err error
+	switch {
+	case x.JSON:
+		err = r.WriteJSON(c.stdout)
+	case text:
+		err = c.showReport(r, x.All)
+	}
+	if err == nil && !r.Kept() {
+		err = &statusError{exitFailed, fmt.Errorf("%w: %s", errBroken, count(r.Found(), "finding"))}
+	}
+	return err
+}
+
+func writeReport(name string, write func(io.Writer) error) (err error) {
+	file, err := os.Create(name)
+	if err != nil {
+		return hinted(fmt.Errorf("report: %w", err), "check the path and its permissions")
+	}
+	defer func() { err = errors.Join(err, file.Close()) }()
+	return write(file)
+}
+
+// shownFindings of one rule, unless all are asked for: the rest mostly says the same.
+const shownFindings = 3
+
+// showReport prints the rules by what they are about, then what was found, then
+// what was not looked at: the end is what stays on the screen.
+func (c *console) showReport(r *conform.Report, all bool) error {
+	p := c.painterFor(c.stdout)
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s  %s\n", p.bold(r.API), r.Target)
+	group := ""
+	for i := range r.Checks {
+		k := &r.Checks[i]
+		if k.Group != group {
+			group = k.Group
+			b.WriteString("\n" + p.faint(group) + "\n")
+		}
+		b.WriteString(ruleLine(p, k) + "\n")
+	}
+	for _, k := range r.Broken() {
+		showBroken(&b, p, &k, all)
+	}
+	broken := len(r.Broken())
+	fmt.Fprintf(&b, "\n%s kept, ", p.good(strconv.Itoa(r.Checked()-broken)))
+	if broken > 0 {
+		fmt.Fprintf(&b, "%s, ", p.bad(strconv.Itoa(broken)+" broken"))
+	}
+	fmt.Fprintf(&b, "%d not checked; %s in %s\n", r.Skipped(), count(r.Requests, "request"), tookWords(r.Took))
+	return c.print(b.String())
+}
+
+func tookWords(d time.Duration) string {
+	return strconv.FormatFloat(d.Seconds(), 'f', 1, 64) + " s"
+}
+
+// titleColumn is where the remark on a rule begins.
+const titleColumn = 58
+
+func ruleLine(p painter, k *conform.Check) string {
+	title := k.Title + strings.Repeat(" ", max(titleColumn-len([]rune(k.Title)), 1))
+	switch k.State() {
+	case "broken":
+		return "  " + p.bad("broken") + "  " + title + p.bad(count(len(k.Findings), "finding"))
+	case "skipped":
+		return "  " + p.faint("-       "+title+k.Skipped)
+	}
+	return "  " + p.good("kept") + "    " + title + p.faint(strconv.Itoa(k.Tried)+" tried")
+}
+
+func showBroken(b *strings.Builder, p painter, k *conform.Check, all bool) {
+	mark := p.bad(string(k.Severity))
+	fmt.Fprintf(b, "\n%s  %s  %s\n", mark, p.bold(k.Title), p.faint(k.ID))
+	findings := k.Findings
+	if !all && len(findings) > shownFindings {
+		findings = findings[:shownFindings]
+	}
+	for i := range findings {
+		f := &findings[i]
+		at := f.At(k.Rule)
+		b.WriteString("\n  " + f.Subject + "\n")
+		promised := f.Promised(k.Rule)
+		if at.File != "" {
+			promised += " (" + at.File + ":" + strconv.Itoa(at.Line) + ")"
+		}
+		labelled(b, p, "promised", promised)
+		labelled(b, p, "seen", f.Seen)
+		for j, e := range f.Evidence {
+			label := ""
+			if j == 0 {
+				label = "happened"
+			}
+			labelled(b, p, label, fmt.Sprintf("%6.2f s  %s", e.At.Seconds(), e.What))
+		}
+		if f.Reproduce != "" { // in one piece, to be copied
+			b.WriteString("    " + p.faint("reproduce") + "  " + f.Reproduce + "\n")
+		}
+	}
+	if more := len(k.Findings) - len(findings); more > 0 {
+		fmt.Fprintf(b, "\n  %s\n", p.faint("and "+count(more, "finding")+" more like this; --all shows them"))
+	}
+}
+
+// labelled writes a text beside its label, broken between words.
+func labelled(b *strings.Builder, p painter, label, text string) {
+	for _, line := range broken(text, width-16) {
+		fmt.Fprintf(b, "    %s  %s\n", p.faint(fmt.Sprintf("%-9s", label)), line)
+		label = ""
+	}
+}
