@@ -105,7 +105,7 @@ func (t *Taking) weigh(states []State, at Instant) (changed, timed bool) {
 			*o = s.counter.outcome(t.Hold, d, at)
 			timed = timed && !o.Refused
 		} else {
-			s.pace = paceOf(d.Rule)
+			s.follow(d.Rule)
 			s.cell = s.pace.at(s.cell, at.Now)
 			changed = s.queue != nil && s.queue.prune(s.pace, at.Now) || changed
 			*o = s.pace.outcome(s.cell, d.Cost, at)

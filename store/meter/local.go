@@ -62,6 +62,13 @@ func (l *Local) clock() time.Time {
 	return l.Clock()
 }
 
+func (l *Local) now() Instant {
+	if l.Clock == nil {
+		return l.line.now()
+	}
+	return l.line.at(l.Clock())
+}
+
 // Take implements [Meter]. It makes no allocation for rates once its tables have
 // their size. The only error is ErrInvalid.
 func (l *Local) Take(_ context.Context, t *Taking) error {
@@ -69,7 +76,7 @@ func (l *Local) Take(_ context.Context, t *Taking) error {
 		return err
 	}
 	l.once.Do(l.prepare)
-	at := l.line.at(l.clock())
+	at := l.now()
 	place := uint32(maphash.String(l.seed, t.Owner))
 	s := &l.shards[place%shards]
 	s.mu.Lock()
@@ -96,7 +103,7 @@ func (l *Local) Settle(_ context.Context, x *Settlement) error {
 		return err
 	}
 	l.once.Do(l.prepare)
-	at := l.line.at(l.clock())
+	at := l.now()
 	s := &l.shards[uint32(maphash.String(l.seed, x.Owner))%shards]
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -5,6 +5,7 @@ import (
 	"runtime"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 )
 
@@ -85,6 +86,27 @@ func TestWallClockThatIsSet(t *testing.T) {
 	if again.wall() != Micros(later.UnixMicro()) {
 		t.Errorf("the calendar is at %d", again.wall())
 	}
+}
+
+// TestWallClockIsLookedAtNowAndThen: decisions go by the monotonic time alone, and
+// a wall clock that was set is noticed all the same.
+func TestWallClockIsLookedAtNowAndThen(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		line := newTimeline(time.Now())
+		line.origin -= int64(time.Hour) // as if the wall had been set an hour on since
+		time.Sleep(time.Duration(look) - time.Millisecond)
+		if at := line.now(); at.Shift != 0 {
+			t.Errorf("the wall clock was looked at before its time: %v", at.Shift)
+		}
+		time.Sleep(time.Millisecond)
+		for range 2 {
+			if at := line.now(); at.wall() != Micros(time.Now().UnixMicro()) {
+				t.Errorf("the calendar is at %d, the wall clock at %d", at.wall(), time.Now().UnixMicro())
+			}
+			time.Sleep(time.Microsecond)
+		}
+	})
 }
 
 func benchmarkKeys(n int) []string {

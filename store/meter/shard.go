@@ -19,7 +19,9 @@ type shard struct {
 	// appointed bounds queues.
 	appointed int
 	decisions uint32
-	_         [24]byte // neighbours do not share a cache line
+	// unswept is how many slots the table is behind with its sweep.
+	unswept int
+	_       [32]byte // neighbours do not share a cache line
 }
 
 // counterName is a counter's whole name: units are worth too much for a hash.
@@ -41,12 +43,17 @@ const (
 	queuesPerSlot = 64
 	// swept is how many counters and queues are looked at now and then.
 	swept = 4
+	// stretch is how many slots are swept in one go: memory is quick in a row.
+	stretch = 32
 )
 
 // reserve makes room for n limits. It moves cells, so it comes before load.
 func (s *shard) reserve(n, bound int, now Micros) {
 	s.states, s.places = s.states[:0], s.places[:0]
-	s.table.sweep(2+2*n, now) // twice as many as it can add, and some
+	if s.unswept += 2 + 2*n; s.unswept >= stretch { // twice as many as n can add, and some
+		s.table.sweep(s.unswept, now)
+		s.unswept = 0
+	}
 	s.table.reserve(n, max(bound, 2*n))
 	s.appointed = max(bound/queuesPerSlot, smallest)
 }

@@ -10,8 +10,16 @@ type State struct {
 	cell    cell
 	queue   *queue
 	counter *counter
-	// pace is of the decision under way.
+	// pace is of rule, which is that of the latest decision.
 	pace pace
+	rule Rule
+}
+
+// follow makes pace that of a rule.
+func (s *State) follow(r *Rule) {
+	if s.rule != *r || s.pace.limit == 0 {
+		s.rule, s.pace = *r, paceOf(r)
+	}
 }
 
 // prepare makes the state one of kind k. A limit whose rule became one of
