@@ -31,13 +31,16 @@ func (b *sentBody) Read(p []byte) (int, error) {
 // Close does nothing: the server owns the body, and a next upstream may need it.
 func (*sentBody) Close() error { return nil }
 
+// inMemory is a body that is all there.
+type inMemory interface {
+	io.Seeker
+	Len() int
+}
+
 // inHand reports whether the whole body is in memory, as one is that the guard has
 // read, and how long it is.
 func (b *sentBody) inHand() (int64, bool) {
-	m, ok := b.from.(interface {
-		io.Seeker
-		Len() int
-	})
+	m, ok := b.from.(inMemory)
 	if !ok {
 		return 0, b.from == emptyBody{}
 	}

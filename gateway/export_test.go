@@ -18,3 +18,16 @@ func (g *Gateway) PanicForTest(with string) {
 type panicking string
 
 func (p panicking) RoundTrip(*http.Request) (*http.Response, error) { panic(string(p)) }
+
+// DirectlyKept is how many connections to its upstreams are kept by those who ask
+// on the caller's goroutine.
+func (g *Gateway) DirectlyKept() (n int) {
+	for _, u := range g.live.Load().pool.members {
+		if d, ok := u.transport.(*direct); ok {
+			d.mu.Lock()
+			n += len(d.idle)
+			d.mu.Unlock()
+		}
+	}
+	return n
+}

@@ -35,6 +35,22 @@ func (g *running) pay(path, key, body string) (*http.Response, string) {
 	return g.do(g.request(http.MethodPost, path, strings.NewReader(body), "Idempotency-Key", key, "Content-Type", "text/plain"))
 }
 
+// TestKeyedWritesGoDirectly: nothing between the guard, which has read a small
+// body, and the upstream hides that all of it is there.
+func TestKeyedWritesGoDirectly(t *testing.T) {
+	t.Parallel()
+	up := upstream(t, func(w http.ResponseWriter, r *http.Request) { _, _ = io.Copy(w, r.Body) })
+	g := start(t, gateway.Settings{Upstreams: []string{up}, Contract: onceOnly})
+	for _, key := range []string{"a", "b"} {
+		if resp, body := g.pay("/pay", key, "5 euros"); resp.StatusCode != http.StatusOK || body != "5 euros" {
+			t.Fatalf("got %d, %q", resp.StatusCode, body)
+		}
+	}
+	if n := g.DirectlyKept(); n != 1 {
+		t.Errorf("%d connections are kept", n)
+	}
+}
+
 // TestKeyedWrite: the upstream works once, however its answer comes, and what it
 // says about replays is not believed.
 func TestKeyedWrite(t *testing.T) {

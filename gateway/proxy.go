@@ -137,6 +137,9 @@ func (x *exchange) rewrite(pr *httputil.ProxyRequest) {
 	}
 	if out.Body != nil {
 		x.body = &sentBody{from: out.Body}
+		if _, ok := pr.In.Body.(inMemory); ok {
+			x.body.from = pr.In.Body // ReverseProxy's wrapper would hide it
+		}
 		out.Body = x.body
 	}
 }
