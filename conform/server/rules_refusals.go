@@ -1,0 +1,220 @@
+package server
+
+import (
+	"cmp"
+	"fmt"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/santhosh-tekuri/jsonschema/v6"
+
+	"github.com/failwell/failwell/conform"
+	"github.com/failwell/failwell/contract"
+	"github.com/failwell/failwell/contract/condition"
+)
+
+// refusal makes a rule of what a contract answers to a condition.
+func refusal(id, group, title string, idle func(*checker) string, what string, of ...func(*checker) condition.Condition) rule {
+	return rule{
+		id: id, group: group, title: title, severity: conform.Error, idle: idle,
+		promise: func(k *checker) promise {
+			var texts []string
+			var pos contract.Position
+			for i, condition := range of {
+				code, status := k.contract.For(condition(k))
+				if i == 0 {
+					pos = code.Pos
+				}
+				texts = append(texts, statusText(status)+" with "+wire(code))
+			}
+			return promise{text: what + " is answered with " + strings.Join(slices.Compact(texts), " or ") + ".", pos: pos}
+		},
+		judge: each(func(k *checker, x *exchange) (bool, *fault) { return k.judgeRefusal(id, x) }),
+	}
+}
+
+func is(of condition.Condition) func(*checker) condition.Condition {
+	return func(*checker) condition.Condition { return of }
+}
+
+// judgeRefusal looks whether a call was refused for the reason that there is.
+func (k *checker) judgeRefusal(rule string, x *exchange) (bool, *fault) {
+	if x.rule != rule || x.err != nil || k.hindered(x) || len(x.want) == 0 {
+		return false, nil
+	}
+	var f *fault
+	switch {
+	case x.status < http.StatusBadRequest && !x.failed:
+		f = seen(statusText(x.status) + ": it was not refused")
+	case k.means(x):
+		return true, nil
+	default:
+		f = seen(x.outcome())
+		if x.failure.WireCode == "" {
+			f.seen = statusText(x.status) + " with " + bodyText(x)
+		}
+	}
+	code, status := k.contract.For(x.want[0])
+	f.promise, f.pos = statusText(status)+" with "+wire(code), code.Pos
+	return true, f
+}
+
+// means reports whether a failure has a code for one of the conditions that are
+// asked for.
+func (k *checker) means(x *exchange) bool {
+	code := x.failure.Code
+	if code == nil || x.failure.Envelope == "" {
+		return false
+	}
+	return slices.ContainsFunc(x.want, func(of condition.Condition) bool {
+		first, _ := k.contract.For(of)
+		return code == first || code.Means(of)
+	})
+}
+
+func needsKeyOf(state string) func(*checker) string {
+	return func(k *checker) string {
+		if k.key(state) == "" {
+			return "needs a key that is " + strings.ReplaceAll(state, "_", " ")
+		}
+		return ""
+	}
+}
+
+func refusalRules() []rule {
+	body := func(k *checker) condition.Condition {
+		return cmp.Or(k.contract.Validation.Body, condition.ValidationFailed)
+	}
+	missing := func(k *checker) condition.Condition { return cmp.Or(k.contract.Validation.Missing, body(k)) }
+	parameter := func(k *checker) condition.Condition {
+		return cmp.Or(k.contract.Validation.Parameter, condition.ParameterInvalid)
+	}
+	lacking := func(k *checker) condition.Condition { return cmp.Or(k.contract.Validation.Missing, parameter(k)) }
+	list := []rule{
+		refusal(ruleKeyMissing, groupKeys, "no key", nil, "A call without a key", is(condition.KeyMissing)),
+		refusal(ruleKeyMalformed, groupKeys, "a key that can be none", nil, "What has not the form of a key",
+			is(condition.KeyMalformed), is(condition.KeyUnknown)),
+		refusal(ruleKeyUnknown, groupKeys, "a key that nobody issued", nil, "A key that nobody issued", is(condition.KeyUnknown)),
+		{
+			id: ruleKeyState, group: groupKeys, title: "keys and accounts that do not work any more", severity: conform.Error,
+			promise: promiseStates, idle: func(k *checker) string {
+				if k.altered() == "" && k.key("suspended") == "" && k.key("unpaid") == "" {
+					return "needs keys that are expired, revoked, deactivated, suspended or unpaid"
+				}
+				return ""
+			},
+			judge: each(func(k *checker, x *exchange) (bool, *fault) { return k.judgeRefusal(ruleKeyState, x) }),
+		},
+		refusal(ruleKeyDisclosure, groupKeys, "a state is told only to who has the whole key", func(k *checker) string {
+			if k.altered() == "" {
+				return "needs a key that is expired, revoked or deactivated"
+			}
+			return ""
+		}, "A key of which one character is wrong", is(condition.KeyUnknown), is(condition.KeyMalformed)),
+		refusal(rulePermission, groupKeys, "a key without the permission", func(k *checker) string {
+			if len(k.contract.Permissions) == 0 {
+				return "the contract has no permissions"
+			}
+			return cmp.Or(needsKeyOf("read_only")(k), needsRefusals(k))
+		}, "A key without the permission", is(condition.PermissionDenied)),
+		refusal(ruleRoute, groupRequests, "a path that there is not", nil, "A path that the API does not have", is(condition.RouteUnknown)),
+		refusal(ruleMethod, groupRequests, "a method that the path does not have", nil, "A method that a path does not have", is(condition.MethodNotAllowed)),
+		refusal(ruleResource, groupRequests, "an id that nothing has", needsKey, "An id that nothing has", is(condition.ResourceMissing)),
+		refusal(ruleJSON, groupRequests, "a body that is no JSON", needsRefusals, "A body that is no JSON",
+			is(condition.FormatInvalid), is(condition.RequestMalformed)),
+		refusal(ruleBodySize, groupRequests, "a body that is too large", needsRefusals, "A body that is longer than the operation takes", is(condition.BodyTooLarge)),
+		refusal(ruleMedia, groupRequests, "a body of another media type", needsRefusals, "A body of another media type", is(condition.MediaUnsupported)),
+		refusal(ruleFieldMissing, groupRequests, "a body without a required member", needsRefusals, "A body without a required member", missing),
+		refusal(ruleFieldInvalid, groupRequests, "a member of the wrong type", needsRefusals, "A member of the wrong type", body),
+		{
+			id: "field-named", group: groupRequests, title: "a refusal names the member that is at fault", severity: conform.Error,
+			promise: promiseFields, judge: each(judgeField), idle: needsRefusals,
+		},
+		refusal(ruleParameterMissing, groupRequests, "a call without a required parameter", needsKey, "A call without a required parameter", lacking),
+		refusal(ruleParameterInvalid, groupRequests, "a parameter that breaks its schema", needsKey, "A parameter that breaks its schema", parameter),
+	}
+	for i := range list {
+		if list[i].group != groupKeys {
+			continue
+		}
+		promised, idle := list[i].promise, list[i].idle
+		list[i].promise = func(k *checker) promise {
+			if len(k.contract.Auth.Schemes) == 0 {
+				return promise{absent: "auth.schemes"}
+			}
+			return promised(k)
+		}
+		list[i].idle = func(k *checker) string {
+			if k.keyed() == nil {
+				return "no operation asks for a key"
+			}
+			if idle == nil {
+				return ""
+			}
+			return idle(k)
+		}
+	}
+	// One resource may be told by a code of its own, which stands for no condition.
+	for i := range list {
+		if list[i].id == ruleResource {
+			list[i].judge = each(judgeResource)
+		}
+	}
+	return list
+}
+
+func promiseStates(k *checker) promise {
+	var texts []string
+	for _, s := range states {
+		code, status := k.contract.For(s.want)
+		texts = append(texts, fmt.Sprintf("%s: %d %s", s.name, status, wire(code)))
+	}
+	first, _ := k.contract.For(states[0].want)
+	return promise{text: "Keys that do not work any more, by why: " + strings.Join(texts, ", ") + ".", pos: first.Pos}
+}
+
+// judgeResource takes any code under a status that means an absent thing.
+func judgeResource(k *checker, x *exchange) (bool, *fault) {
+	applies, f := k.judgeRefusal(ruleResource, x)
+	if f != nil && x.failure.Code != nil && x.failure.Envelope != "" && len(x.failure.Code.Is) == 0 && x.status == http.StatusNotFound {
+		return true, nil
+	}
+	return applies, f
+}
+
+func promiseFields(k *checker) promise {
+	for _, e := range k.contract.Envelopes {
+		if e.Carries("fields") || e.Carries("field") {
+			return promise{text: "The member that is at fault, by its name.", pos: e.Pos}
+		}
+	}
+	return promise{absent: "envelope that carries field errors"}
+}
+
+func judgeField(k *checker, x *exchange) (bool, *fault) {
+	e := k.envelope(x)
+	if x.field == "" || !coded(x) || e == nil || k.hindered(x) || !k.means(x) || !e.Carries("fields") && !e.Carries("field") {
+		return false, nil
+	}
+	var named []string
+	for _, f := range x.failure.Fields {
+		if len(f.Path) > 0 && (f.Name() == x.field || f.Path[len(f.Path)-1] == x.field) {
+			return true, nil
+		}
+		named = append(named, strconv.Quote(f.Name()))
+	}
+	f := seen("it names " + cmp.Or(strings.Join(named, ", "), "none"))
+	f.promise, f.pos = strconv.Quote(x.field)+" as what is at fault", e.Pos
+	return true, f
+}
+
+// jsonOf is a body of JSON; nil when it is none.
+func jsonOf(body []byte) any {
+	v, err := jsonschema.UnmarshalJSON(strings.NewReader(string(body)))
+	if err != nil {
+		return nil
+	}
+	return v
+}
