@@ -46,7 +46,7 @@ func Start(tb TB, api string, o Options) *Server {
 	over := make(chan struct{})
 	go func() {
 		defer close(over)
-		_ = server.Serve(listener) // ends with ErrServerClosed
+		_ = server.Serve(s.Listener(listener)) // ends with ErrServerClosed
 	}()
 	tb.Cleanup(func() {
 		_ = server.Close() // also what a fault holds

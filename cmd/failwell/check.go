@@ -15,7 +15,7 @@ import (
 // reportFlags are how checks report; every check has them.
 type reportFlags struct {
 	JSON  bool   `help:"Print JSON."`
-	JUnit string `help:"Write a JUnit report there as well; - for stdout, in place of the text." name:"junit" placeholder:"FILE"`
+	JUnit string `help:"Write a JUnit report there as well; - for stdout, in place of the text."       name:"junit" placeholder:"FILE"`
 	SARIF string `help:"Write a SARIF 2.1.0 report there as well; - for stdout, in place of the text." name:"sarif" placeholder:"FILE"`
 	All   bool   `help:"Show every finding; otherwise three of each rule."`
 }
@@ -75,14 +75,13 @@ func (c *console) showReport(r *conform.Report, all bool) error {
 	p := c.painterFor(c.stdout)
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s  %s\n", p.bold(r.API), r.Target)
-	group := ""
-	for i := range r.Checks {
-		k := &r.Checks[i]
-		if k.Group != group {
-			group = k.Group
-			b.WriteString("\n" + p.faint(group) + "\n")
+	for rest := r.Checks; len(rest) > 0; {
+		n := 1
+		for n < len(rest) && rest[n].Group == rest[0].Group {
+			n++
 		}
-		b.WriteString(ruleLine(p, k) + "\n")
+		showGroup(&b, p, rest[:n])
+		rest = rest[n:]
 	}
 	for _, k := range r.Broken() {
 		showBroken(&b, p, &k, all)
@@ -94,6 +93,22 @@ func (c *console) showReport(r *conform.Report, all bool) error {
 	}
 	fmt.Fprintf(&b, "%d not checked; %s in %s\n", r.Skipped(), count(r.Requests, "request"), tookWords(r.Took))
 	return c.print(b.String())
+}
+
+// showGroup prints rules about one thing; in one line when all of them were
+// not checked.
+func showGroup(b *strings.Builder, p painter, group []conform.Check) {
+	b.WriteString("\n" + p.faint(group[0].Group) + "\n")
+	whole := len(group) > 1
+	for i := range group {
+		whole = whole && group[i].Skipped != "" && group[i].Skipped == group[0].Skipped
+	}
+	if whole {
+		group = []conform.Check{{Rule: conform.Rule{Title: count(len(group), "rule")}, Skipped: group[0].Skipped}}
+	}
+	for i := range group {
+		b.WriteString(ruleLine(p, &group[i]) + "\n")
+	}
 }
 
 func tookWords(d time.Duration) string {

@@ -19,6 +19,8 @@ import (
 	"syscall"
 
 	"github.com/alecthomas/kong"
+
+	"github.com/failwell/failwell/conform/server"
 )
 
 // Exit statuses.
@@ -41,6 +43,7 @@ type cli struct {
 	Store    storeCmd    `cmd:"" help:"Check stores, and copy between them."`
 	Contract contractCmd `cmd:"" help:"Show, check and start contracts."`
 	Call     callCmd     `cmd:"" help:"Make a call by its contract: repeated where that is right, its failure explained."`
+	Check    checkCmd    `cmd:"" help:"Check that an API, or a client of one, keeps a contract."`
 	Explain  explainCmd  `cmd:"" help:"Explain an error code, or a response from stdin."`
 	Trace    traceCmd    `cmd:"" help:"Tell what happened to one request, by its id."`
 	Log      logCmd      `cmd:"" help:"List requests, or follow them as they end."`
@@ -63,7 +66,7 @@ func run(ctx context.Context, args []string, c *console) int {
 		kong.Name("failwell"),
 		kong.Description("One contract for how your API fails."),
 		kong.Writers(c.stdout, c.stderr), kong.Exit(c.exit),
-		kong.Vars{"version": version()},
+		kong.Vars{"version": version(), "states": strings.Join(server.KeyNames()[1:], ", ")},
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true, NoExpandSubcommands: true}),
 		kong.ShortUsageOnError(),
 		kong.BindTo(ctx, (*context.Context)(nil)), kong.Bind(c),

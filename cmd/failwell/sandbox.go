@@ -61,7 +61,7 @@ func (x *sandboxCmd) Run(ctx context.Context, c *console) error {
 	if err != nil {
 		return errors.Join(err, listener.Close(), s.Close())
 	}
-	return errors.Join(serveUntil(ctx, listener, s.Handler()), s.Close())
+	return errors.Join(serveUntil(ctx, s.Listener(listener), s.Handler()), s.Close())
 }
 
 // script is what goes wrong on purpose, and how that is called.

@@ -57,7 +57,7 @@ func (x *upCmd) run(ctx context.Context, c *console, s store.Store, logger *slog
 	// The stand-in ends after the gateway, whose last requests it answers.
 	rest, stop := context.WithCancel(context.WithoutCancel(ctx))
 	ended := make(chan error, 1)
-	go func() { ended <- serveUntil(rest, behind, api.Handler()) }()
+	go func() { ended <- serveUntil(rest, api.Listener(behind), api.Handler()) }()
 	origin := "http://" + behind.Addr().String()
 	g, made, err := x.gateway(ctx, s, origin, logger)
 	if err == nil {

@@ -157,10 +157,8 @@ func (x *exchange) outcome() string {
 	if x.failed && x.failure.WireCode != "" {
 		said += " " + x.failure.WireCode
 	}
-	for _, name := range []string{"Retry-After"} {
-		if v := x.header.Get(name); v != "" {
-			said += ", " + name + " " + v
-		}
+	if wait := x.header.Get("Retry-After"); wait != "" {
+		said += ", Retry-After " + wait
 	}
 	return said
 }

@@ -35,7 +35,8 @@ var states = []struct {
 
 // KeyNames are the keys that a check can be given.
 func KeyNames() []string {
-	names := []string{validKey, otherKey, "read_only"}
+	names := make([]string, 0, 3+len(states))
+	names = append(names, validKey, otherKey, "read_only")
 	for _, s := range states {
 		names = append(names, s.name)
 	}

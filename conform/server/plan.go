@@ -123,7 +123,9 @@ func (p *planner) reads() {
 		return
 	}
 	r, _ := p.call(o)
-	p.add(probe{kind: kindPlain, operation: o, effect: Reads, request: r})
+	if !slices.ContainsFunc(p.probes, func(x *probe) bool { return x.operation == o }) {
+		p.add(probe{kind: kindPlain, operation: o, effect: Reads, request: r})
+	}
 	own := r
 	own.header = slices.Clone(r.header)
 	own.set(p.contract.Headers.RequestID.Name, ownID)
@@ -141,7 +143,7 @@ const canary = "failwell-canary-5d8f0c2e7a9b4163"
 
 // secrets puts one where it does not belong.
 func (p *planner) secrets() {
-	r := request{method: http.MethodGet, path: "/" + unheard + "?api_key=" + canary + "&token=" + canary, key: p.ifKey(validKey)}
+	r := request{method: http.MethodGet, path: p.nowhere() + "?api_key=" + canary + "&token=" + canary, key: p.ifKey(validKey)}
 	p.add(probe{kind: kindEcho, subject: "a secret in the URL", effect: Reads, request: r, secret: canary})
 	if o := p.keyed(); o != nil && len(p.contract.Auth.Schemes) > 0 {
 		r, _ := p.call(o)

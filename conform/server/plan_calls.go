@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/failwell/failwell/contract"
@@ -194,7 +195,7 @@ func (p *planner) writes() {
 	}
 	key = freshKey()
 	for range atOnce {
-		add(kindAtOnce, o, "one of "+fmt.Sprint(atOnce)+" at once under one idempotency key", Writes, under(o, key))
+		add(kindAtOnce, o, "one of "+strconv.Itoa(atOnce)+" at once under one idempotency key", Writes, under(o, key))
 	}
 }
 

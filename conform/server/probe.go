@@ -190,7 +190,8 @@ func (r *request) set(name, value string) {
 			header = append(header, h)
 		}
 	}
-	r.header = append(header, [2]string{name, value})
+	header = append(header, [2]string{name, value})
+	r.header = header
 }
 
 // with adds a parameter to the query.

@@ -1,6 +1,8 @@
 package server
 
 import (
+	"slices"
+
 	"github.com/failwell/failwell/conform"
 	"github.com/failwell/failwell/contract"
 )
@@ -77,8 +79,9 @@ func (k *checker) at(path, text string) promise {
 
 // judge holds all that was seen against all rules.
 func (k *checker) judge() []conform.Check {
-	var list []conform.Check
-	for _, r := range rules() {
+	all := rules()
+	list := make([]conform.Check, 0, len(all))
+	for _, r := range all {
 		list = append(list, k.judgeRule(&r))
 	}
 	return list
@@ -111,7 +114,7 @@ func (k *checker) judgeRule(r *rule) conform.Check {
 // finding tells a fault to people.
 func (k *checker) finding(f *fault) conform.Finding {
 	out := conform.Finding{Subject: f.x.about(), Seen: f.seen, Promise: f.promise, Pos: f.pos, Reproduce: k.reproduce(f.x)}
-	story := append(f.with, f.x)
+	story := append(slices.Clone(f.with), f.x)
 	if len(f.with) == 0 && f.x.before != nil {
 		story = []*exchange{f.x.before, f.x}
 	}
@@ -128,7 +131,7 @@ func (k *checker) finding(f *fault) conform.Finding {
 
 func needsKey(k *checker) string {
 	if len(k.contract.Auth.Schemes) > 0 && k.key(validKey) == "" {
-		return "needs a key that works"
+		return "needs --key"
 	}
 	return ""
 }
@@ -136,9 +139,9 @@ func needsKey(k *checker) string {
 func needsWrites(k *checker) string {
 	switch {
 	case k.config.Safe || !k.config.Writes:
-		return "needs calls that write, which were not allowed"
+		return "needs --writes: calls that have an effect"
 	case k.key(validKey) == "":
-		return "needs a key that works"
+		return "needs --key"
 	case len(k.writable()) == 0:
 		return "no operation that takes an idempotency key has a sample that works without further ado"
 	}
@@ -153,9 +156,9 @@ func needsWrites(k *checker) string {
 func needsLimits(k *checker) string {
 	switch {
 	case !k.config.Limits:
-		return "needs a limit to be used up, which was not allowed"
+		return "needs --limits: a limit that is used up"
 	case k.key(validKey) == "":
-		return "needs a key that works"
+		return "needs --key"
 	case k.unlimited != "":
 		return k.unlimited
 	}
@@ -164,7 +167,7 @@ func needsLimits(k *checker) string {
 
 func needsRefusals(k *checker) string {
 	if k.config.Safe {
-		return "needs calls that are refused, which were not allowed"
+		return "needs calls that --safe rules out"
 	}
 	return needsKey(k)
 }

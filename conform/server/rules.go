@@ -51,7 +51,7 @@ func rules() []rule {
 			promise: promiseEnvelope, judge: each(judgeEnvelope),
 		},
 		{
-			id: "wire-envelope", group: groupShape, title: "also where the request is no HTTP", severity: conform.Warning,
+			id: "wire-envelope", group: groupShape, title: "a request that is no HTTP gets one, too", severity: conform.Warning,
 			promise: promiseEnvelope, judge: each(judgeWire),
 		},
 		{
@@ -66,7 +66,7 @@ func rules() []rule {
 			judge: each(judgeStatus),
 		},
 		{
-			id: "code-operation", group: groupShape, title: "a code comes where it may occur", severity: conform.Warning,
+			id: "code-operation", group: groupShape, title: "a code comes from operations that have it", severity: conform.Warning,
 			promise: promiseOperations, judge: each(judgeOperation),
 		},
 		{

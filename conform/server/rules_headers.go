@@ -37,7 +37,7 @@ func idRules() []rule {
 		},
 		{
 			id: "request-id-unique", group: groupIDs, title: "no two requests have the same id", severity: conform.Error,
-			promise: id("A $ of its own for every request."), judge: judgeIDUnique,
+			promise: id("$ is different for every request."), judge: judgeIDUnique,
 		},
 		{
 			id: "request-id-in-body", group: groupIDs, title: "the id in a body is that of the header", severity: conform.Error,
@@ -46,7 +46,7 @@ func idRules() []rule {
 		{
 			id: "request-id-accepted", group: groupIDs, title: "an id of the caller's comes back", severity: conform.Warning,
 			promise: func(k *checker) promise {
-				return k.place("headers.request_id.format", "A "+k.contract.Headers.RequestID.Name+" of the caller's, as "+idForm(&contract.RequestIDHeader{Format: k.contract.Headers.RequestID.Format})+", is taken over.")
+				return k.place("headers.request_id.format", k.contract.Headers.RequestID.Name+" from the caller, as "+idForm(&contract.RequestIDHeader{Format: k.contract.Headers.RequestID.Format})+", is taken over.")
 			},
 			judge: each(judgeOwnID), idle: needsKey,
 		},

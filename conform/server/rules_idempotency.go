@@ -5,7 +5,9 @@ import (
 	"cmp"
 	"fmt"
 	"net/http"
+	"strconv"
 	"strings"
+	"time"
 
 	"github.com/failwell/failwell/conform"
 	"github.com/failwell/failwell/contract/condition"
@@ -17,14 +19,14 @@ func idempotencyRules() []rule {
 			if k.contract.Idempotency.Header == "" {
 				return promise{absent: "idempotency"}
 			}
-			text := strings.NewReplacer("$header", k.contract.Idempotency.Header, "$keep", fmt.Sprint(k.contract.Idempotency.Keep)).Replace(text)
+			text := strings.NewReplacer("$header", k.contract.Idempotency.Header, "$keep", span(k.contract.Idempotency.Keep)).Replace(text)
 			return k.at(path, text)
 		}
 	}
 	refusedAs := func(of condition.Condition, what string) func(*checker) promise {
 		return func(k *checker) promise {
 			code, status := k.contract.For(of)
-			p := promised("idempotency", what+" is answered with "+statusText(status)+" and "+wire(code)+".")(k)
+			p := promised("idempotency", what+" is answered with "+answer(status, code)+".")(k)
 			if p.text != "" {
 				p.pos = code.Pos
 			}
@@ -58,20 +60,23 @@ func idempotencyRules() []rule {
 			id: "replay-marked", group: groupIdempotency, title: "an answer that is given once more says so", severity: conform.Error,
 			promise: func(k *checker) promise {
 				r := k.contract.Idempotency.Replayed
+				if k.contract.Idempotency.Header == "" {
+					return promise{absent: "idempotency"}
+				}
 				return k.place("idempotency.replayed", r.Name+": "+r.Value+" on answers that are given once more, and on no others.")
 			},
 			judge: each(judgeMarked), idle: needsWrites,
 		},
 		{
 			id: "replay-mismatch", group: groupIdempotency, title: "another body under a used key is refused", severity: conform.Error,
-			promise: refusedAs(condition.IdempotencyMismatch, "Another body under a $header that was used"),
+			promise: refusedAs(condition.IdempotencyMismatch, "Another body under the same $header"),
 			judge: each(func(k *checker, x *exchange) (bool, *fault) {
 				return judgeMeans(k, x, kindOther, condition.IdempotencyMismatch)
 			}), idle: needsWrites,
 		},
 		{
 			id: "replay-path", group: groupIdempotency, title: "a key counts for one path", severity: conform.Error,
-			promise: promised("idempotency", "A $header that was used at another path is a new one."),
+			promise: promised("idempotency", "The same $header at another path is a new one."),
 			judge:   each(func(k *checker, x *exchange) (bool, *fault) { return judgeFresh(k, x, kindElsewhere) }),
 			idle: func(k *checker) string {
 				if why := needsWrites(k); why != "" {
@@ -82,13 +87,13 @@ func idempotencyRules() []rule {
 		},
 		{
 			id: "replay-account", group: groupIdempotency, title: "a key counts for one account", severity: conform.Error,
-			promise: promised("idempotency", "A $header that another account used is a new one."),
+			promise: promised("idempotency", "The same $header from another account is a new one."),
 			judge:   each(func(k *checker, x *exchange) (bool, *fault) { return judgeFresh(k, x, kindAccount) }),
 			idle: func(k *checker) string {
 				if why := needsWrites(k); why != "" {
 					return why
 				}
-				return "needs a key of another account"
+				return "needs --state-key other=KEY"
 			},
 		},
 		{
@@ -97,13 +102,26 @@ func idempotencyRules() []rule {
 				text := "One answer for all calls at the same time under one $header."
 				if k.contract.Idempotency.InFlight == "reject" {
 					code, status := k.contract.For(condition.IdempotencyInProgress)
-					text = "Of calls at the same time under one $header one is worked on; the others get its answer, or " + statusText(status) + " with " + wire(code) + "."
+					text = "Of calls at the same time under one $header one is worked on; the others get its answer, or " + answer(status, code) + "."
 				}
 				return promised("idempotency.in_flight", text)(k)
 			},
 			judge: judgeAtOnce, idle: needsWrites,
 		},
 	}
+}
+
+// span is a time in the largest unit that fits, as contracts have it.
+func span(d time.Duration) string {
+	for _, unit := range []struct {
+		of   time.Duration
+		name string
+	}{{time.Hour, "h"}, {time.Minute, "m"}, {time.Second, "s"}} {
+		if d >= unit.of && d%unit.of == 0 {
+			return strconv.FormatInt(int64(d/unit.of), 10) + unit.name
+		}
+	}
+	return d.String()
 }
 
 // judgeRefused takes any refusal of the caller's own fault.

@@ -20,14 +20,14 @@ func refusal(id, group, title string, idle func(*checker) string, what string, o
 	return rule{
 		id: id, group: group, title: title, severity: conform.Error, idle: idle,
 		promise: func(k *checker) promise {
-			var texts []string
+			texts := make([]string, 0, len(of))
 			var pos contract.Position
 			for i, condition := range of {
 				code, status := k.contract.For(condition(k))
 				if i == 0 {
 					pos = code.Pos
 				}
-				texts = append(texts, statusText(status)+" with "+wire(code))
+				texts = append(texts, answer(status, code))
 			}
 			return promise{text: what + " is answered with " + strings.Join(slices.Compact(texts), " or ") + ".", pos: pos}
 		},
@@ -35,13 +35,16 @@ func refusal(id, group, title string, idle func(*checker) string, what string, o
 	}
 }
 
+// answer names a code under a status.
+func answer(status int, c *contract.Code) string { return strconv.Itoa(status) + " " + wire(c) }
+
 func is(of condition.Condition) func(*checker) condition.Condition {
 	return func(*checker) condition.Condition { return of }
 }
 
 // judgeRefusal looks whether a call was refused for the reason that there is.
 func (k *checker) judgeRefusal(rule string, x *exchange) (bool, *fault) {
-	if x.rule != rule || x.err != nil || k.hindered(x) || len(x.want) == 0 {
+	if x.rule != rule || x.err != nil || k.hindered(x) || k.barred(x) || len(x.want) == 0 {
 		return false, nil
 	}
 	var f *fault
@@ -57,7 +60,7 @@ func (k *checker) judgeRefusal(rule string, x *exchange) (bool, *fault) {
 		}
 	}
 	code, status := k.contract.For(x.want[0])
-	f.promise, f.pos = statusText(status)+" with "+wire(code), code.Pos
+	f.promise, f.pos = answer(status, code), code.Pos
 	return true, f
 }
 
@@ -77,7 +80,7 @@ func (k *checker) means(x *exchange) bool {
 func needsKeyOf(state string) func(*checker) string {
 	return func(k *checker) string {
 		if k.key(state) == "" {
-			return "needs a key that is " + strings.ReplaceAll(state, "_", " ")
+			return "needs --state-key " + state + "=KEY"
 		}
 		return ""
 	}
@@ -93,15 +96,15 @@ func refusalRules() []rule {
 	}
 	lacking := func(k *checker) condition.Condition { return cmp.Or(k.contract.Validation.Missing, parameter(k)) }
 	list := []rule{
-		refusal(ruleKeyMissing, groupKeys, "no key", nil, "A call without a key", is(condition.KeyMissing)),
-		refusal(ruleKeyMalformed, groupKeys, "a key that can be none", nil, "What has not the form of a key",
+		refusal(ruleKeyMissing, groupKeys, "a missing key is told as such", nil, "A call without a key", is(condition.KeyMissing)),
+		refusal(ruleKeyMalformed, groupKeys, "a key that can be none is told as such", nil, "What has not the form of a key",
 			is(condition.KeyMalformed), is(condition.KeyUnknown)),
-		refusal(ruleKeyUnknown, groupKeys, "a key that nobody issued", nil, "A key that nobody issued", is(condition.KeyUnknown)),
+		refusal(ruleKeyUnknown, groupKeys, "a key that nobody issued is told as such", nil, "A key that nobody issued", is(condition.KeyUnknown)),
 		{
-			id: ruleKeyState, group: groupKeys, title: "keys and accounts that do not work any more", severity: conform.Error,
+			id: ruleKeyState, group: groupKeys, title: "why a key does not work any more is told", severity: conform.Error,
 			promise: promiseStates, idle: func(k *checker) string {
 				if k.altered() == "" && k.key("suspended") == "" && k.key("unpaid") == "" {
-					return "needs keys that are expired, revoked, deactivated, suspended or unpaid"
+					return "needs --state-key, of keys that are expired, revoked and so on"
 				}
 				return ""
 			},
@@ -109,31 +112,31 @@ func refusalRules() []rule {
 		},
 		refusal(ruleKeyDisclosure, groupKeys, "a state is told only to who has the whole key", func(k *checker) string {
 			if k.altered() == "" {
-				return "needs a key that is expired, revoked or deactivated"
+				return "needs --state-key, of a key that is expired, revoked or deactivated"
 			}
 			return ""
 		}, "A key of which one character is wrong", is(condition.KeyUnknown), is(condition.KeyMalformed)),
-		refusal(rulePermission, groupKeys, "a key without the permission", func(k *checker) string {
+		refusal(rulePermission, groupKeys, "a missing permission is told as such", func(k *checker) string {
 			if len(k.contract.Permissions) == 0 {
 				return "the contract has no permissions"
 			}
 			return cmp.Or(needsKeyOf("read_only")(k), needsRefusals(k))
 		}, "A key without the permission", is(condition.PermissionDenied)),
-		refusal(ruleRoute, groupRequests, "a path that there is not", nil, "A path that the API does not have", is(condition.RouteUnknown)),
-		refusal(ruleMethod, groupRequests, "a method that the path does not have", nil, "A method that a path does not have", is(condition.MethodNotAllowed)),
-		refusal(ruleResource, groupRequests, "an id that nothing has", needsKey, "An id that nothing has", is(condition.ResourceMissing)),
-		refusal(ruleJSON, groupRequests, "a body that is no JSON", needsRefusals, "A body that is no JSON",
+		refusal(ruleRoute, groupRequests, "an unknown path is told as such", nil, "A path that the API does not have", is(condition.RouteUnknown)),
+		refusal(ruleMethod, groupRequests, "an unknown method is told as such", nil, "A method that a path does not have", is(condition.MethodNotAllowed)),
+		refusal(ruleResource, groupRequests, "an unknown id is told as such", needsKey, "An id that nothing has", is(condition.ResourceMissing)),
+		refusal(ruleJSON, groupRequests, "a body that is no JSON is told as such", needsRefusals, "A body that is no JSON",
 			is(condition.FormatInvalid), is(condition.RequestMalformed)),
-		refusal(ruleBodySize, groupRequests, "a body that is too large", needsRefusals, "A body that is longer than the operation takes", is(condition.BodyTooLarge)),
-		refusal(ruleMedia, groupRequests, "a body of another media type", needsRefusals, "A body of another media type", is(condition.MediaUnsupported)),
-		refusal(ruleFieldMissing, groupRequests, "a body without a required member", needsRefusals, "A body without a required member", missing),
-		refusal(ruleFieldInvalid, groupRequests, "a member of the wrong type", needsRefusals, "A member of the wrong type", body),
+		refusal(ruleBodySize, groupRequests, "a body that is too large is told as such", needsRefusals, "A body that is longer than the operation takes", is(condition.BodyTooLarge)),
+		refusal(ruleMedia, groupRequests, "another media type is told as such", needsRefusals, "A body of another media type", is(condition.MediaUnsupported)),
+		refusal(ruleFieldMissing, groupRequests, "a missing member is told as such", needsRefusals, "A body without a required member", missing),
+		refusal(ruleFieldInvalid, groupRequests, "a member of the wrong type is told as such", needsRefusals, "A member of the wrong type", body),
 		{
 			id: "field-named", group: groupRequests, title: "a refusal names the member that is at fault", severity: conform.Error,
 			promise: promiseFields, judge: each(judgeField), idle: needsRefusals,
 		},
-		refusal(ruleParameterMissing, groupRequests, "a call without a required parameter", needsKey, "A call without a required parameter", lacking),
-		refusal(ruleParameterInvalid, groupRequests, "a parameter that breaks its schema", needsKey, "A parameter that breaks its schema", parameter),
+		refusal(ruleParameterMissing, groupRequests, "a missing parameter is told as such", needsKey, "A call without a required parameter", lacking),
+		refusal(ruleParameterInvalid, groupRequests, "a wrong parameter is told as such", needsKey, "A parameter that breaks its schema", parameter),
 	}
 	for i := range list {
 		if list[i].group != groupKeys {
@@ -166,7 +169,7 @@ func refusalRules() []rule {
 }
 
 func promiseStates(k *checker) promise {
-	var texts []string
+	texts := make([]string, 0, len(states))
 	for _, s := range states {
 		code, status := k.contract.For(s.want)
 		texts = append(texts, fmt.Sprintf("%s: %d %s", s.name, status, wire(code)))

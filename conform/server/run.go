@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"slices"
 	"sync"
 	"time"
@@ -42,6 +43,9 @@ func (k *checker) run(ctx context.Context) error {
 		if first := k.seen[0]; i == 0 && first.err != nil {
 			return fmt.Errorf("%w: %w", ErrUnreachable, first.err)
 		}
+		if last := k.seen[len(k.seen)-1]; k.refusedKey(last) {
+			return fmt.Errorf("%w: the key that should work is refused: %s: %s", ErrConfig, last.line(), last.outcome())
+		}
 	}
 	return nil
 }
@@ -49,6 +53,25 @@ func (k *checker) run(ctx context.Context) error {
 // hindered reports whether a limit came before what should be learnt.
 func (k *checker) hindered(x *exchange) bool {
 	return x.failed && x.failure.HasRetryAfter && x.failure.Condition == condition.RateLimited && !slices.Contains(x.want, condition.RateLimited)
+}
+
+// barred reports whether the key that should work is let in, but not to this:
+// what else is wrong with a call may then be told or not.
+func (k *checker) barred(x *exchange) bool {
+	if !x.failed || x.request.key != validKey && x.request.key != otherKey {
+		return false
+	}
+	switch x.failure.Condition {
+	case condition.PermissionDenied, condition.FeatureUnavailable, condition.QuotaExhausted, condition.BalanceInsufficient,
+		condition.PaymentRequired, condition.StorageExhausted, condition.ConcurrencyExceeded, condition.Overloaded:
+		return !slices.Contains(x.want, x.failure.Condition)
+	}
+	return false
+}
+
+// refusedKey reports whether the key that should work is not let in at all.
+func (k *checker) refusedKey(x *exchange) bool {
+	return x.kind == kindPlain && x.request.key == validKey && x.status == http.StatusUnauthorized
 }
 
 // repetitions follow the first call under an idempotency key.
@@ -95,7 +118,7 @@ func (k *checker) together(ctx context.Context, probes []*probe) error {
 	all.Wait()
 	k.last = k.config.Clock()
 	k.seen = append(k.seen, out...)
-	return ctx.Err()
+	return context.Cause(ctx)
 }
 
 // exhaust uses a limit up, then comes again at once, a little before the wait is
@@ -155,9 +178,9 @@ func (k *checker) fill(ctx context.Context, p *probe) (*exchange, error) {
 			return nil, err
 		case k.limited(x):
 			return x, nil
-		case x.err != nil || x.status >= 400:
+		case x.err != nil || x.status >= http.StatusBadRequest:
 			k.unlimited = p.line() + " was answered with " + x.outcome()
-			return nil, nil //nolint:nilnil // as above
+			return nil, nil //nolint:nilnil,nilerr // as above
 		}
 	}
 }

@@ -109,7 +109,7 @@ func text(v any) string {
 	var b strings.Builder
 	e := json.NewEncoder(&b)
 	e.SetEscapeHTML(false)
-	if e.Encode(v) != nil {
+	if err := e.Encode(v); err != nil {
 		return ""
 	}
 	return strings.TrimSuffix(b.String(), "\n")

@@ -72,7 +72,7 @@ func (k *checker) doNow(ctx context.Context, p *probe, before *exchange) (*excha
 	x := k.exchange(ctx, p, before)
 	k.last = k.config.Clock()
 	k.seen = append(k.seen, x)
-	return x, ctx.Err()
+	return x, context.Cause(ctx)
 }
 
 // patient is do, once more after the wait when a limit was in the way of what

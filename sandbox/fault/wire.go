@@ -20,6 +20,9 @@ func (d *Decision) mangles() bool {
 // where the protocol has one.
 func breakOff(w http.ResponseWriter) {
 	if conn, _, err := http.NewResponseController(w).Hijack(); err == nil {
+		if wrapped, ok := conn.(interface{ NetConn() net.Conn }); ok { // by the sandbox's listener
+			conn = wrapped.NetConn()
+		}
 		if tcp, ok := conn.(*net.TCPConn); ok {
 			_ = tcp.SetLinger(0) // what is not sent yet is dropped, and RST goes out
 		}
