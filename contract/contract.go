@@ -66,7 +66,7 @@ type Contract struct {
 	byCondition map[condition.Condition]resolved
 	byStatus    map[int]*StatusRow
 	compiled    map[*Code]*program
-	places      map[string]Position
+	lines       map[string]int
 }
 
 // Position is a place in a contract file. Line starts at 1.

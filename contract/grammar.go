@@ -65,12 +65,6 @@ func (f Faults) Error() string {
 type parser struct {
 	file   string
 	faults Faults
-	// places are the keys that the file has, by their dotted path; path leads to
-	// the one that is read. In lists and free names, which many sections
-	// share a path in, nothing is noted.
-	places map[string]Position
-	path   []string
-	many   int
 }
 
 func (p *parser) pos(n *yaml.Node) Position { return Position{File: p.file, Line: n.Line} }
@@ -150,9 +144,7 @@ func (s section[T]) parse(p *parser, n *yaml.Node, into *T) {
 			return
 		}
 		missing[k.Value] = false
-		leave := p.enter(k)
 		s.keys[i].read(p, v, into)
-		leave()
 	})
 	for _, k := range s.keys {
 		if missing[k.name] {

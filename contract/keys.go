@@ -152,8 +152,6 @@ func sub[T, S any](name, doc string, s section[S], at func(*T) *S) key[T] {
 func list[T, S any](name, doc string, s section[S], add func(*T, S)) key[T] {
 	f := form{"type": "array", "items": s.form()}
 	return key[T]{name: name, doc: doc, form: f, read: func(p *parser, n *yaml.Node, into *T) {
-		p.many++
-		defer func() { p.many-- }()
 		p.items(n, name, func(v *yaml.Node) {
 			var x S
 			s.parse(p, v, &x)
@@ -166,8 +164,6 @@ func list[T, S any](name, doc string, s section[S], add func(*T, S)) key[T] {
 func entries[T, S any](name, doc string, s section[S], add func(p *parser, k *yaml.Node, into *T, x S)) key[T] {
 	f := form{"type": "object", "additionalProperties": s.form()}
 	return key[T]{name: name, doc: doc, form: f, read: func(p *parser, n *yaml.Node, into *T) {
-		p.many++
-		defer func() { p.many-- }()
 		p.pairs(n, name, func(k, v *yaml.Node) {
 			var x S
 			if v.Kind != yaml.ScalarNode || v.Tag != "!!null" {

@@ -44,7 +44,7 @@ func MustParse(data []byte) *Contract {
 
 // Parse reads the contract at the source.
 func (s Source) Parse() (*Contract, error) {
-	p := &parser{file: s.Name, places: map[string]Position{}}
+	p := &parser{file: s.Name}
 	top := Position{File: s.Name, Line: 1}
 	if len(s.Data) > maxFile {
 		p.fault(top, "split it or shorten it", "the contract is longer than 8 MiB")
@@ -66,7 +66,8 @@ func (s Source) Parse() (*Contract, error) {
 	var d document
 	documentSection().parse(p, root.Content[0], &d)
 	c := &d.Contract
-	c.File, c.places = s.Name, p.places
+	c.File, c.lines = s.Name, map[string]int{}
+	indexLines(root.Content[0], "", placeDepth, c.lines)
 	for _, o := range c.Operations {
 		o.settleBody()
 	}

@@ -1,6 +1,7 @@
 package contract_test
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/failwell/failwell/contract"
@@ -35,12 +36,15 @@ errors:
 		"headers.request_id.name":  {3, false},
 		"client.hints":             {8, true},
 		"client.hints.header":      {8, false},
+		"client.hints.0.header":    {8, true},
+		"errors.bad.status":        {10, true},
+		"errors.bad.retry":         {10, false},
 		"errors":                   {9, true},
 		"errors.status":            {9, false},
 		"idempotency.header":       {1, false},
 		"":                         {1, false},
 	} {
-		at, ok := c.Place(path)
+		at, ok := c.Place(strings.Split(path, ".")...)
 		if at.Line != want.line || ok != want.ok || at.File != "x.yaml" {
 			t.Errorf("%s stands at %v, %v, want %v", path, at, ok, want)
 		}
@@ -50,7 +54,7 @@ errors:
 		if err != nil {
 			t.Fatal(err)
 		}
-		if at, ok := c.Place("headers.request_id"); !ok || at.Line < 2 {
+		if at, ok := c.Place("headers", "request_id"); !ok || at.Line < 2 {
 			t.Errorf("%s: headers.request_id stands at %v, %v", name, at, ok)
 		}
 	}

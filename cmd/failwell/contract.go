@@ -10,6 +10,8 @@ type contractCmd struct {
 	Show   contractShowCmd   `cmd:"" help:"Show what a contract promises."`
 	Lint   contractLintCmd   `cmd:"" help:"Check contracts and list all that is wrong."`
 	Init   contractInitCmd   `cmd:"" help:"Write a first contract to start from."`
+	Diff   contractDiffCmd   `cmd:"" help:"Tell what a change means to those who call the API."`
+	Lock   contractLockCmd   `cmd:"" help:"Keep what a contract promises in a lock file, and hold the contract to it."`
 	Schema contractSchemaCmd `cmd:"" help:"Print the JSON Schema of the contract format, for editors."`
 }
 

@@ -2,6 +2,7 @@ package server
 
 import (
 	"slices"
+	"strings"
 
 	"github.com/failwell/failwell/conform"
 	"github.com/failwell/failwell/contract"
@@ -63,7 +64,7 @@ func seen(what string) *fault { return &fault{seen: what} }
 
 // place is a promise at a key of the contract; absent when the file lacks it.
 func (k *checker) place(path, text string) promise {
-	at, ok := k.contract.Place(path)
+	at, ok := k.contract.Place(strings.Split(path, ".")...)
 	if !ok {
 		return promise{absent: path}
 	}
@@ -73,7 +74,7 @@ func (k *checker) place(path, text string) promise {
 // at is a promise at a key of the contract, or at what surrounds it: something
 // that the contract promises without saying so.
 func (k *checker) at(path, text string) promise {
-	at, _ := k.contract.Place(path)
+	at, _ := k.contract.Place(strings.Split(path, ".")...)
 	return promise{text: text, pos: at}
 }
 

@@ -72,10 +72,10 @@ func limitRules() []rule {
 // nothing of Retry-After and still tell it elsewhere.
 func waitPromise(before, after string) func(*checker) promise {
 	return func(k *checker) promise {
-		if _, ok := k.contract.Place("headers.retry_after"); ok {
+		if _, ok := k.contract.Place("headers", "retry_after"); ok {
 			return k.at("headers.retry_after", before+k.contract.Headers.RetryAfter.Name+after)
 		}
-		if _, ok := k.contract.Place("client.hints"); ok {
+		if _, ok := k.contract.Place("client", "hints"); ok {
 			return k.at("client.hints", before+"the hint of a refusal"+after)
 		}
 		return promise{absent: "headers.retry_after and no client.hints"}

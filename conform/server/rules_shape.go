@@ -87,7 +87,7 @@ func judgeWire(k *checker, x *exchange) (bool, *fault) {
 		return true, seen(x.err.Error())
 	case x.failed || x.status >= http.StatusBadRequest:
 		f := k.outside(x)
-		if _, promised := k.contract.Place("headers.request_id"); promised && f == nil && k.id(x) == "" {
+		if _, promised := k.contract.Place("headers", "request_id"); promised && f == nil && k.id(x) == "" {
 			f = seen(statusText(x.status) + " without " + k.contract.Headers.RequestID.Name)
 		}
 		return true, f

@@ -58,6 +58,10 @@ var layers = map[string]layer{
 		may: []string{"contract", "contract/condition"},
 		why: "the embedded contracts are data for the package above them",
 	},
+	"contract/compat": {
+		may: []string{"contract", "contract/condition"},
+		why: "what a change means follows from two contracts alone, so that a program of somebody else's can ask as well",
+	},
 	"contract/openapi": {
 		may: []string{"contract", "contract/condition"},
 		why: "it turns an OpenAPI file into operations of a contract, and keeps that large dependency out of package contract",
