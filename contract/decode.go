@@ -1,12 +1,10 @@
 package contract
 
 import (
-	"bytes"
 	"encoding/json"
 	"slices"
 	"strings"
 	"time"
-	"unicode/utf8"
 
 	"github.com/failwell/failwell/contract/condition"
 	"github.com/failwell/failwell/contract/guess"
@@ -36,17 +34,19 @@ func (c *Contract) Decode(r Response, now time.Time) (f Failure, ok bool) {
 	if len(r.Body) > MaxErrorBody {
 		r.Body = r.Body[:MaxErrorBody]
 	}
+	var body jsonBody
 	if c != nil {
-		if f, ok = c.decodeEnvelope(r, now); ok {
+		body = bodyOf(r.Body)
+		if f, ok = c.decodeEnvelope(r, body, now); ok {
 			return f, true
 		}
-		if items := c.decodePartial(r, now); len(items) > 0 {
+		if items := c.decodePartial(r, body, now); len(items) > 0 {
 			f = items[0].Failure
 			f.Status, f.Items = r.Status, items
 			return f, true
 		}
 	}
-	return c.decodeGuess(r, now)
+	return c.decodeGuess(r, body, now)
 }
 
 func header(h map[string][]string, name string) string {
@@ -61,24 +61,19 @@ func header(h map[string][]string, name string) string {
 	return ""
 }
 
-// parseBody reads a JSON value that fills the body.
-func parseBody(body []byte) (any, bool) {
-	body = bytes.TrimPrefix(body, []byte("\xef\xbb\xbf"))
-	if !utf8.Valid(body) {
-		return nil, false
-	}
-	d := json.NewDecoder(bytes.NewReader(body))
-	d.UseNumber()
-	var v any
-	if d.Decode(&v) != nil || d.More() {
-		return nil, false
-	}
-	return v, true
+// jsonBody is a body's JSON, if it is any.
+type jsonBody struct {
+	value  any
+	isJSON bool
 }
 
-func (c *Contract) decodeEnvelope(r Response, now time.Time) (Failure, bool) {
+func bodyOf(raw []byte) (b jsonBody) {
+	b.value, b.isJSON = parseBody(raw)
+	return b
+}
+
+func (c *Contract) decodeEnvelope(r Response, body jsonBody, now time.Time) (Failure, bool) {
 	success := r.Status >= 200 && r.Status < 400
-	value, isJSON := parseBody(r.Body)
 	var best *match
 	var used *Envelope
 	var code *Code
@@ -87,7 +82,7 @@ func (c *Contract) decodeEnvelope(r Response, now time.Time) (Failure, bool) {
 			continue
 		}
 		m := &match{contract: c}
-		if e.body != nil && (!isJSON || !m.node(e.body, value, nil)) {
+		if e.body != nil && (!body.isJSON || !m.node(e.body, body.value, nil)) {
 			continue
 		}
 		if e.text != nil && !m.text(e.text.parts, string(r.Body), nil, e.escape()) {
@@ -108,7 +103,7 @@ func (c *Contract) decodeEnvelope(r Response, now time.Time) (Failure, bool) {
 	if success && code == nil && (!c.OpenCodes || slices.Contains(used.Successes, best.code)) {
 		return Failure{}, false // the same shape tells of successes
 	}
-	f := c.interpret(best, code, r, now)
+	f := c.interpret(best, code, r, body, now)
 	f.Envelope = used.Name
 	return f, true
 }
@@ -217,7 +212,7 @@ func (c *Code) likeness(m *match, e *Envelope, status int) (score int, fits bool
 }
 
 // interpret settles what the slots held, now that the code is known.
-func (c *Contract) interpret(m *match, code *Code, r Response, now time.Time) Failure {
+func (c *Contract) interpret(m *match, code *Code, r Response, body jsonBody, now time.Time) Failure {
 	f := Failure{
 		Code: code, WireCode: m.code, Status: r.Status, Message: m.message, RequestID: m.requestID, QuotedID: m.quoted, Time: m.at,
 		RetryAfter: m.wait, HasRetryAfter: m.waits, Type: m.typ, Fields: m.fields, Certain: code != nil,
@@ -247,7 +242,7 @@ func (c *Contract) interpret(m *match, code *Code, r Response, now time.Time) Fa
 		f.Why = append(f.Why, "the body names another status than the status line")
 		f.Certain = false
 	}
-	if wait, ok := c.hintOf(r, &f, now); ok && waitMatters(&f) {
+	if wait, ok := c.hintOf(r, body, &f, now); ok && waitMatters(&f) {
 		f.RetryAfter, f.HasRetryAfter = wait, true
 	}
 	return f
@@ -371,9 +366,7 @@ func readParam(x *Param, v any) (any, bool) {
 // hintOf asks the contract's hints in order. Headers that tell when a limit is
 // free again are often on every response; they count as a wait only for a
 // failure that is about a limit.
-func (c *Contract) hintOf(r Response, f *Failure, now time.Time) (time.Duration, bool) {
-	var body any
-	parsed := false
+func (c *Contract) hintOf(r Response, body jsonBody, f *Failure, now time.Time) (time.Duration, bool) {
 	for _, h := range c.Client.Hints {
 		var value string
 		if h.Header != "" {
@@ -382,11 +375,7 @@ func (c *Contract) hintOf(r Response, f *Failure, now time.Time) (time.Duration,
 			}
 			value = header(r.Header, h.Header)
 		} else {
-			if !parsed {
-				body, _ = parseBody(r.Body)
-				parsed = true
-			}
-			value = memberText(body, h.Body)
+			value = memberText(body.value, h.Body)
 		}
 		if value == "" {
 			continue
@@ -399,7 +388,16 @@ func (c *Contract) hintOf(r Response, f *Failure, now time.Time) (time.Duration,
 }
 
 func tellsOfLimit(h Hint, c *Contract) bool {
-	return strings.EqualFold(h.Header, c.Headers.RateLimit.Reset) || strings.Contains(strings.ToLower(h.Header), "reset")
+	const reset = "reset"
+	if strings.EqualFold(h.Header, c.Headers.RateLimit.Reset) {
+		return true
+	}
+	for i := len(reset); i <= len(h.Header); i++ {
+		if strings.EqualFold(h.Header[i-len(reset):i], reset) {
+			return true
+		}
+	}
+	return false
 }
 
 func aboutLimit(f *Failure) bool {
@@ -433,17 +431,13 @@ func memberAt(v any, path []string) any {
 }
 
 // decodePartial finds the failed items of a call on many.
-func (c *Contract) decodePartial(r Response, now time.Time) []ItemFailure {
+func (c *Contract) decodePartial(r Response, body jsonBody, now time.Time) []ItemFailure {
 	var out []ItemFailure
 	for _, x := range c.Partial {
 		if !slices.ContainsFunc(x.Statuses, func(s StatusRange) bool { return s.Holds(r.Status) }) {
 			continue
 		}
-		body, ok := parseBody(r.Body)
-		if !ok {
-			return nil
-		}
-		items, _ := memberAt(body, x.Items).([]any)
+		items, _ := memberAt(body.value, x.Items).([]any)
 		for i, item := range items {
 			failure := memberAt(item, x.Error)
 			if failure == nil || len(out) == maxFields {
@@ -455,7 +449,8 @@ func (c *Contract) decodePartial(r Response, now time.Time) []ItemFailure {
 			}
 			item := ItemFailure{Index: i, ID: memberText(item, x.ID)}
 			// An item has no status line: the shape alone decides.
-			if item.Failure, ok = c.decodeEnvelope(Response{Header: r.Header, Body: raw}, now); ok {
+			var ok bool
+			if item.Failure, ok = c.decodeEnvelope(Response{Header: r.Header, Body: raw}, jsonBody{failure, true}, now); ok {
 				out = append(out, item)
 			}
 		}
@@ -464,7 +459,7 @@ func (c *Contract) decodePartial(r Response, now time.Time) []ItemFailure {
 }
 
 // decodeGuess reads a response that no envelope explains.
-func (c *Contract) decodeGuess(r Response, now time.Time) (Failure, bool) {
+func (c *Contract) decodeGuess(r Response, body jsonBody, now time.Time) (Failure, bool) {
 	g := guess.Read(guess.Response(r), now)
 	if !g.Failed {
 		return Failure{Status: r.Status, RequestID: g.RequestID}, false
@@ -491,7 +486,7 @@ func (c *Contract) decodeGuess(r Response, now time.Time) (Failure, bool) {
 		f.Code = row.Code
 	}
 	f.Retry = c.RetryFor(f.Code, f.Status)
-	if wait, ok := c.hintOf(r, &f, now); ok {
+	if wait, ok := c.hintOf(r, body, &f, now); ok {
 		f.RetryAfter, f.HasRetryAfter = wait, true
 	}
 	return f, true
