@@ -101,6 +101,7 @@ type call struct {
 	appointed bool
 	secrets   *secrets
 	attempts  []Attempt
+	few       [2]Attempt // where the first attempts stand
 	stopped   Stop
 	// The last failure: of a response when header is set, else cause.
 	failure contract.Failure
@@ -109,8 +110,10 @@ type call struct {
 	cause   error
 	// succeeded: there is no failure any more.
 	succeeded bool
-	// marked is the request that the final response names.
-	marked *http.Request
+	// ctx is the request's, with the call in it; nil until there is one.
+	ctx context.Context //nolint:containedctx // one call's own
+	// last is the latest repetition, marked what the final response names.
+	last, marked *http.Request
 }
 
 // look reads the outcome of an attempt; it reports whether that was a failure.
@@ -119,7 +122,7 @@ func (c *call) look(resp *http.Response, watch *wire, err error, began time.Time
 	a := Attempt{At: began}
 	c.failure, c.header, c.body, c.cause = contract.Failure{}, nil, nil, nil
 	if c.secrets == nil {
-		c.secrets = secretsOf(c.req, t.Contract)
+		c.secrets = t.secretsOf(c.req)
 	}
 	failed := true
 	if err != nil {
@@ -130,7 +133,7 @@ func (c *call) look(resp *http.Response, watch *wire, err error, began time.Time
 		}
 		a.Reason = c.cause.Error()
 	} else {
-		failed = mayFail(t.Contract, resp) && c.read(resp)
+		failed = c.rules.mayFail(resp) && c.read(resp)
 		watch.done()
 		a.Status = resp.StatusCode
 	}
@@ -194,8 +197,18 @@ func (c *call) end(resp *http.Response, err error) (*http.Response, error) {
 }
 
 func (c *call) mark(resp *http.Response) {
-	c.marked = c.req.WithContext(context.WithValue(c.req.Context(), callKey{}, c))
+	if c.marked = c.last; c.marked == nil {
+		c.marked = c.named()
+	}
 	resp.Request = c.marked
+}
+
+// named is a copy of the request that leads to the call.
+func (c *call) named() *http.Request {
+	if c.ctx == nil {
+		c.ctx = context.WithValue(c.req.Context(), callKey{}, c)
+	}
+	return c.req.WithContext(c.ctx)
 }
 
 // succeed keeps what it took, for [Attempts].

@@ -7,6 +7,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/failwell/failwell"
 )
@@ -56,6 +57,62 @@ func TestSuccessCostsNothing(t *testing.T) {
 		}
 	}
 }
+
+// BenchmarkAdded is what a transport adds to a call whose base takes no time.
+func BenchmarkAdded(b *testing.B) {
+	plain := &cannedBase{&http.Response{StatusCode: http.StatusOK, Header: http.Header{"Content-Type": {"text/plain"}}, Body: http.NoBody}}
+	told := &cannedBase{&http.Response{StatusCode: http.StatusOK, Body: http.NoBody, Header: http.Header{
+		"Content-Type": {"application/json"}, "Date": {"Mon, 02 Nov 2026 10:00:00 GMT"},
+		"X-Ratelimit-Limit": {"1000"}, "X-Ratelimit-Remaining": {"999"}, "X-Ratelimit-Reset": {"1793613600"},
+	}}}
+	paced := pacedBy(forms()["epoch_s"].names, "window")
+	for _, x := range []struct {
+		name string
+		base http.RoundTripper
+	}{
+		{"bare", plain},
+		{"no contract", &failwell.Transport{Base: plain}},
+		{"nothing told of a limit", &failwell.Transport{Base: plain, Contract: paced, NoKeys: true}},
+		{"paced", &failwell.Transport{Base: told, Contract: paced, NoKeys: true}},
+		{"with a key", &failwell.Transport{Base: plain, Contract: parcels()}},
+		{"with a time limit", &failwell.Transport{Base: plain, AttemptTimeout: 1 << 40}},
+		{"at the second try", &failwell.Transport{Base: &relapsing{}, Budget: failwell.Budget{Ratio: 1}, Random: func() float64 { return 0 }, Sleep: noWait}},
+	} {
+		b.Run(x.name, func(b *testing.B) {
+			req, err := http.NewRequestWithContext(context.Background(), http.MethodPost, "https://parcels.example/v1/parcels", strings.NewReader("x"))
+			if err != nil {
+				b.Fatal(err)
+			}
+			if strings.HasPrefix(x.name, "at the second") {
+				req.Header.Set("Idempotency-Key", "8e03978e-40d5-43e8-bc93-6894a57f9324")
+				req.Header.Set("Authorization", "Bearer parcels_live_0123456789abcdef")
+			}
+			b.ReportAllocs()
+			for b.Loop() {
+				resp, err := x.base.RoundTrip(req)
+				if err != nil || resp.StatusCode != http.StatusOK {
+					b.Fatal(resp, err)
+				}
+			}
+		})
+	}
+}
+
+// relapsing fails every other call.
+type relapsing struct{ calls int }
+
+func (r *relapsing) RoundTrip(*http.Request) (*http.Response, error) {
+	if r.calls++; r.calls%2 == 0 {
+		return &http.Response{StatusCode: http.StatusOK, Header: http.Header{}, Body: http.NoBody}, nil
+	}
+	const body = `{"error":{"code":"broken","message":"Broken."}}`
+	return &http.Response{
+		StatusCode: http.StatusServiceUnavailable, Header: http.Header{"Content-Type": {"application/json"}},
+		Body: io.NopCloser(strings.NewReader(body)), ContentLength: int64(len(body)),
+	}, nil
+}
+
+func noWait(context.Context, time.Duration) error { return nil }
 
 // BenchmarkSuccess compares a 1 KiB POST with a bare http.Client on loopback.
 func BenchmarkSuccess(b *testing.B) {

@@ -50,7 +50,7 @@ func (t *Transport) waiting(req *http.Request, w Wait) {
 
 func (t *Transport) logWait(ctx context.Context, req *http.Request, w Wait) {
 	t.Logger.LogAttrs(ctx, slog.LevelDebug, "waiting for room in the limit",
-		slog.String("method", methodOf(req)), slog.String("endpoint", secretsOf(req, t.Contract).address(req.URL)), slog.Duration("wait", w.For))
+		slog.String("method", methodOf(req)), slog.String("endpoint", t.secretsOf(req).address(req.URL)), slog.Duration("wait", w.For))
 }
 
 // gaveUp is the call's final error.

@@ -30,7 +30,8 @@ type standing struct {
 // are admitted. Those who wait for the next window go through its first tenth,
 // as many as it has units, then the next.
 type lane struct {
-	mu sync.Mutex
+	key uint64
+	mu  sync.Mutex
 	// told is the latest standing, with left being less those under way; known
 	// says that there is one, seen when it was told.
 	told  standing
@@ -205,7 +206,7 @@ func (l *lane) refused(now time.Time, wait time.Duration) {
 	}
 }
 
-// lost ends a call that got no response.
+// lost ends a call that got no response, or one that tells nothing.
 func (l *lane) lost() {
 	if l == nil {
 		return

@@ -3,6 +3,7 @@ package failwell
 import (
 	"hash/maphash"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -15,6 +16,8 @@ type paceRules struct {
 	limit, remaining, reset string // header names in canonical form, "" for none
 	unit                    hint.Unit
 	ietf                    bool
+	// headers and queries hold the credentials by which callers are told apart.
+	headers, queries []string
 	// rates by their limit. A limit that stands for two different ones is nil.
 	rates map[int64]*contract.Rate
 	seed  maphash.Seed
@@ -31,6 +34,15 @@ func pacing(c *contract.Contract) *paceRules {
 	p := &paceRules{
 		limit: http.CanonicalHeaderKey(h.Limit), remaining: http.CanonicalHeaderKey(h.Remaining), reset: http.CanonicalHeaderKey(h.Reset),
 		unit: resetUnit(h.ResetFormat), ietf: h.IETF, rates: map[int64]*contract.Rate{}, seed: maphash.MakeSeed(),
+	}
+	p.headers = []string{"Authorization"}
+	for i := range c.Auth.Schemes {
+		s := &c.Auth.Schemes[i]
+		if name := http.CanonicalHeaderKey(s.Name); s.In == "query" {
+			p.queries = append(p.queries, s.Name)
+		} else if !slices.Contains(p.headers, name) {
+			p.headers = append(p.headers, name)
+		}
 	}
 	for _, plan := range c.Plans {
 		p.add(plan.Rates)
@@ -67,6 +79,11 @@ func resetUnit(form contract.TimeFormat) hint.Unit {
 	case contract.EpochSeconds:
 	}
 	return hint.EpochSeconds
+}
+
+// tells reports whether a response may tell how a limit stands.
+func (p *paceRules) tells(header http.Header) bool {
+	return p.remaining != "" && len(header[p.remaining]) > 0 || p.ietf && len(header["Ratelimit"]) > 0
 }
 
 // read takes a limit's standing out of a response.

@@ -2,6 +2,7 @@ package failwell
 
 import (
 	"context"
+	"crypto/rand"
 	"crypto/tls"
 	"errors"
 	"fmt"
@@ -90,6 +91,8 @@ type Transport struct {
 	compiled atomic.Pointer[clientRules]
 	purse    purse
 	pacer    pacer
+	// lately are the credentials of a call that failed; most calls have the same.
+	lately atomic.Pointer[secrets]
 }
 
 // RoundTrip sends a request, and again where that helps and is safe.
@@ -97,15 +100,18 @@ func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	rules := t.rulesOf(req)
 	t.purse.earn(rules.budget)
 	out := t.keyed(rules, req)
-	queue := t.lane(rules, out)
-	if err := t.pass(queue, rules, out, nil); err != nil {
-		closeBody(req)
-		return nil, err
-	}
 	began := t.now()
+	queue := t.lane(rules, out, began)
+	if queue != nil {
+		var failed *Error
+		if began, failed = t.pass(queue, rules, out, nil, began); failed != nil {
+			closeBody(req)
+			return nil, failed
+		}
+	}
 	resp, watch, err := t.send(out, rules, false)
 	t.answered(queue, rules, resp)
-	if err == nil && !mayFail(t.Contract, resp) {
+	if err == nil && !rules.mayFail(resp) {
 		if err = watch.arrived(resp); err == nil {
 			if len(t.Hooks) > 0 {
 				t.attempted(out, Attempt{At: began, Duration: t.now().Sub(began), Status: resp.StatusCode})
@@ -114,6 +120,7 @@ func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 		}
 	}
 	c := &call{transport: t, rules: rules, req: out, lane: queue}
+	c.attempts = c.few[:0]
 	return c.run(resp, watch, err, began)
 }
 
@@ -131,11 +138,15 @@ func (c *call) run(resp *http.Response, watch *wire, err error, began time.Time)
 		if err := t.sleep(c.req.Context(), wait); err != nil {
 			return nil, c.cancelled(err)
 		}
+		began = t.now()
 		// Who was told when to come has a place of its own.
 		if c.appointed {
-			c.lane.join(t.now())
-		} else if err := t.pass(c.lane, c.rules, c.req, c); err != nil {
-			return nil, err
+			c.lane.join(began)
+		} else if c.lane != nil {
+			var failed *Error
+			if began, failed = t.pass(c.lane, c.rules, c.req, c, began); failed != nil {
+				return nil, failed
+			}
 		}
 		again, bodyErr := c.again()
 		if bodyErr != nil {
@@ -144,10 +155,10 @@ func (c *call) run(resp *http.Response, watch *wire, err error, began time.Time)
 			c.stop(StopBody)
 			return nil, c.gaveUp()
 		}
-		began = t.now()
+		c.last = again
 		resp, watch, err = t.send(again, c.rules, true)
 		t.answered(c.lane, c.rules, resp)
-		if err == nil && !mayFail(t.Contract, resp) {
+		if err == nil && !c.rules.mayFail(resp) {
 			err = watch.arrived(resp)
 		}
 	}
@@ -155,9 +166,10 @@ func (c *call) run(resp *http.Response, watch *wire, err error, began time.Time)
 	return resp, nil
 }
 
-// again is the request for a repetition: the same headers, a fresh body.
+// again is the request for a repetition: the same headers, a fresh body. The
+// response may name it; see [call.mark].
 func (c *call) again() (*http.Request, error) {
-	out := c.req.WithContext(c.req.Context())
+	out := c.named()
 	if out.Body != nil && out.Body != http.NoBody {
 		body, err := out.GetBody()
 		if err != nil {
@@ -175,27 +187,42 @@ func (c *call) again() (*http.Request, error) {
 // keyed returns the request itself, or a copy that carries an idempotency key.
 func (t *Transport) keyed(rules *clientRules, req *http.Request) *http.Request {
 	key := rules.key
-	if key != "" {
+	switch {
+	case key != "":
 		if rules.keyHeader == "" || req.Header.Get(rules.keyHeader) != "" {
 			return req
 		}
-	} else if rules.noKeys || !rules.wantsKey(req) {
+	case rules.noKeys || !rules.wantsKey(req):
 		return req
-	} else if t.NewKey != nil {
+	case t.NewKey != nil:
 		key = t.NewKey()
-	} else if id, err := uuid.NewRandom(); err == nil {
-		key = id.String()
+	default:
+		key = randomKey()
 	}
 	if key == "" {
 		return req // without a key the call is sent once, which is safe
 	}
-	out := req.WithContext(req.Context())
+	out := &struct {
+		http.Request
+
+		key [1]string
+	}{*req, [1]string{key}}
 	out.Header = req.Header.Clone()
 	if out.Header == nil {
 		out.Header = http.Header{}
 	}
-	out.Header.Set(rules.keyHeader, key)
-	return out
+	out.Header[rules.keyHeader] = out.key[:]
+	return &out.Request
+}
+
+// randomKey is a UUID of version 4 (RFC 9562 section 5.4). Unlike uuid.NewRandom,
+// the bytes stay on the stack; reading them cannot fail.
+func randomKey() string {
+	var id uuid.UUID
+	_, _ = rand.Read(id[:])
+	id[6] = id[6]&0x0f | 0x40
+	id[8] = id[8]&0x3f | 0x80
+	return id.String()
 }
 
 // closeBody does what a RoundTripper owes its caller when nothing is sent.
@@ -229,6 +256,9 @@ func (t *Transport) now() time.Time {
 func (t *Transport) sleep(ctx context.Context, wait time.Duration) error {
 	if t.Sleep != nil {
 		return t.Sleep(ctx, wait)
+	}
+	if wait <= 0 && ctx.Err() == nil {
+		return nil
 	}
 	timer := time.NewTimer(wait)
 	defer timer.Stop()

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/failwell/failwell/contract"
@@ -18,32 +19,32 @@ const maxLanes = 1024
 // pacer holds the lanes of a transport, by host, credential and, for operations
 // with a rate of their own, operation.
 type pacer struct {
-	mu    sync.Mutex
-	lanes map[uint64]*lane
+	// latest is the lane that was asked for last; most calls have the same.
+	latest atomic.Pointer[lane]
+	mu     sync.Mutex
+	lanes  map[uint64]*lane
 }
 
 // lane is where a request has to queue; nil where nothing is known of its limit.
-func (t *Transport) lane(rules *clientRules, req *http.Request) *lane {
+func (t *Transport) lane(rules *clientRules, req *http.Request, now time.Time) *lane {
 	if rules.pace == nil || rules.noPacing || req.URL == nil {
 		return nil
 	}
-	return t.pacer.find(t.laneKey(rules, req), t.now())
+	return t.pacer.find(rules.laneKey(req), now)
 }
 
 // laneKey never holds a credential, only its hash under a random seed.
-func (t *Transport) laneKey(rules *clientRules, req *http.Request) uint64 {
-	p := rules.pace
+func (r *clientRules) laneKey(req *http.Request) uint64 {
+	p := r.pace
 	key := maphash.String(p.seed, req.URL.Host)
-	key = p.mix(key, first(req.Header, "Authorization"))
-	for i := range t.Contract.Auth.Schemes {
-		if s := &t.Contract.Auth.Schemes[i]; s.In == "query" {
-			key = p.mix(key, queryOf(req.URL.RawQuery, s.Name))
-		} else {
-			key = p.mix(key, req.Header.Get(s.Name))
-		}
+	for _, name := range p.headers {
+		key = p.mix(key, first(req.Header, name))
+	}
+	for _, name := range p.queries {
+		key = p.mix(key, queryOf(req.URL.RawQuery, name))
 	}
 	if p.own {
-		if o := rules.operation(req); o != nil && len(o.Rates) > 0 {
+		if o := r.operation(req); o != nil && len(o.Rates) > 0 {
 			key = p.mix(key, o.ID)
 		}
 	}
@@ -65,6 +66,9 @@ func queryOf(query, name string) string {
 }
 
 func (p *pacer) find(key uint64, now time.Time) *lane {
+	if l := p.latest.Load(); l != nil && l.key == key {
+		return l
+	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.lanes == nil {
@@ -72,9 +76,10 @@ func (p *pacer) find(key uint64, now time.Time) *lane {
 	}
 	l := p.lanes[key]
 	if l == nil && (len(p.lanes) < maxLanes || p.evict()) {
-		l = &lane{used: now}
+		l = &lane{key: key, used: now}
 		p.lanes[key] = l
 	}
+	p.latest.Store(l)
 	return l
 }
 
@@ -97,36 +102,33 @@ func (p *pacer) evict() bool {
 	if at.IsZero() {
 		return false
 	}
-	delete(p.lanes, oldest)
+	delete(p.lanes, oldest) // not the latest one, which the caller replaces
 	return true
 }
 
-// pass waits until the lane has room. It fails at once when that is later than
-// the call may wait, and when the context ends. c is nil before the first attempt.
-func (t *Transport) pass(l *lane, rules *clientRules, req *http.Request, c *call) *Error {
-	if l == nil {
-		return nil
-	}
+// pass waits until the lane has room, and returns when that is: now, mostly. It
+// fails at once when it is later than the call may wait, and when the context
+// ends. c is nil before the first attempt.
+func (t *Transport) pass(l *lane, rules *clientRules, req *http.Request, c *call, now time.Time) (time.Time, *Error) {
 	for {
-		now := t.now()
 		most, stop := rules.patience(req, now)
 		wait, ok := l.enter(now, most)
 		if ok && wait <= 0 {
-			return nil
+			return now, nil
 		}
 		if c == nil {
-			c = &call{transport: t, rules: rules, req: req, secrets: secretsOf(req, t.Contract)}
+			c = &call{transport: t, rules: rules, req: req, secrets: t.secretsOf(req)}
 		}
 		if !ok {
-			return c.noRoom(wait, stop)
+			return now, c.noRoom(wait, stop)
 		}
 		t.waiting(req, Wait{For: wait, Paced: true, Attempts: len(c.attempts)})
 		if err := t.sleep(req.Context(), wait); err != nil {
 			l.forgo()
-			return c.cancelled(err)
+			return now, c.cancelled(err)
 		}
-		if !l.leave(t.now()) {
-			return nil
+		if now = t.now(); !l.leave(now) {
+			return now, nil
 		}
 	}
 }
@@ -180,6 +182,10 @@ func (t *Transport) answered(l *lane, rules *clientRules, resp *http.Response) {
 		return
 	}
 	if resp == nil {
+		l.lost()
+		return
+	}
+	if !rules.pace.tells(resp.Header) {
 		l.lost()
 		return
 	}

@@ -28,6 +28,7 @@ const (
 
 // clientRules is what a Transport's fields and its contract come to.
 type clientRules struct {
+	contract *contract.Contract
 	client   *contract.ClientRules
 	budget   Budget
 	attempts int
@@ -45,6 +46,8 @@ type clientRules struct {
 	keyMethods []string
 	routes     *routes
 	prefix     string
+	// inside says that failures may hide under a 2xx.
+	inside bool
 	// unkeyed says that some operation does not honour keys.
 	unkeyed bool
 }
@@ -64,12 +67,14 @@ func (t *Transport) rules() *clientRules {
 func (t *Transport) compile() *clientRules {
 	r := &clientRules{client: conventionalRules(), keyHeader: conventionalKey, budget: t.Budget.filled(), noKeys: t.NoKeys, noPacing: t.NoPacing}
 	if c := t.Contract; c != nil {
-		r.client, r.keyHeader, r.keyMethods = &c.Client, c.Idempotency.Header, c.Idempotency.Methods
+		r.client, r.keyHeader, r.keyMethods = &c.Client, http.CanonicalHeaderKey(c.Idempotency.Header), c.Idempotency.Methods
 		r.routes, r.pace = newRoutes(c.Operations), pacing(c)
 		if base, err := url.Parse(c.BaseURL); err == nil {
 			r.prefix = strings.TrimSuffix(base.Path, "/")
 		}
 		r.unkeyed = slices.ContainsFunc(c.Operations, func(o *contract.Operation) bool { return o.Idempotency == "off" })
+		r.contract = c
+		r.inside = len(c.Partial) > 0 || slices.ContainsFunc(c.Envelopes, func(e *contract.Envelope) bool { return len(e.Inside) > 0 })
 	}
 	r.attempts = t.MaxAttempts
 	if r.attempts == 0 {
@@ -137,6 +142,11 @@ func (r *clientRules) keyOf(req *http.Request) string {
 		return key
 	}
 	return ""
+}
+
+// mayFail is [mayFail], without a look at what the contract never does.
+func (r *clientRules) mayFail(resp *http.Response) bool {
+	return resp.StatusCode >= http.StatusBadRequest || r.inside && mayFail(r.contract, resp)
 }
 
 // decide says how long to wait before the next attempt, or why there is none.

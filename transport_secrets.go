@@ -54,6 +54,28 @@ func (s *secrets) hides(name string) bool {
 }
 
 func secretsOf(req *http.Request, c *contract.Contract) *secrets {
+	s := collectSecrets(req, c)
+	s.compile()
+	return s
+}
+
+// secretsOf is [secretsOf] for a call of the transport. Preparing a credential
+// takes longer than decoding the failure, and most calls have the same one.
+func (t *Transport) secretsOf(req *http.Request) *secrets {
+	s := collectSecrets(req, t.Contract)
+	if len(s.values) == 0 {
+		return s
+	}
+	if last := t.lately.Load(); last != nil && slices.Equal(last.values, s.values) {
+		s.replacer, s.forms = last.replacer, last.forms
+		return s
+	}
+	s.compile()
+	t.lately.Store(s)
+	return s
+}
+
+func collectSecrets(req *http.Request, c *contract.Contract) *secrets {
 	s := &secrets{}
 	var query url.Values
 	if req.URL != nil && req.URL.RawQuery != "" {
@@ -72,12 +94,14 @@ func secretsOf(req *http.Request, c *contract.Contract) *secrets {
 		}
 	}
 	for _, name := range secretHeaders() {
-		for _, v := range req.Header.Values(name) {
+		for _, v := range req.Header[name] {
 			s.credential(v)
 		}
 	}
-	for _, cookie := range req.Cookies() {
-		s.add(leastLikelySecret, cookie.Value)
+	if req.Header["Cookie"] != nil {
+		for _, cookie := range req.Cookies() {
+			s.add(leastLikelySecret, cookie.Value)
+		}
 	}
 	for name, values := range query {
 		if s.hides(name) {
@@ -89,7 +113,6 @@ func secretsOf(req *http.Request, c *contract.Contract) *secrets {
 			s.add(leastSecret, password)
 		}
 	}
-	s.compile()
 	return s
 }
 

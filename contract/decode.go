@@ -185,7 +185,7 @@ func (c *Code) likeness(m *match, e *Envelope, status int) (score int, fits bool
 	} else if c.Envelope != e || c.Wire != "" && e.Carries("code") {
 		return 0, false // without a code on the wire only codes that are not sent fit
 	}
-	if e.Carries("type") && m.typ != "" && c.Type != "" {
+	if m.typ != "" && c.Type != "" && e.Carries("type") {
 		if m.typ != c.Type {
 			return score, m.coded
 		}
@@ -194,7 +194,7 @@ func (c *Code) likeness(m *match, e *Envelope, status int) (score int, fits bool
 	if m.subcode != c.Subcode && e.Carries("subcode") {
 		return score, m.coded && c.Subcode == ""
 	}
-	if e.Carries("title") && m.title != "" && c.Title == m.title {
+	if m.title != "" && c.Title == m.title && e.Carries("title") {
 		score += 2
 	}
 	if c.Envelope == e {

@@ -128,6 +128,15 @@ type Entry struct {
 // All lists the vocabulary in its documented order. The slice is a copy.
 func All() []Entry { return append([]Entry(nil), entries...) }
 
+// Each yields the vocabulary in its documented order, without a copy.
+func Each(yield func(Condition) bool) {
+	for i := range entries {
+		if !yield(entries[i].Condition) {
+			return
+		}
+	}
+}
+
 // Lookup returns what is known of c; ok is false outside the vocabulary.
 func Lookup(c Condition) (Entry, bool) {
 	e, ok := byName[c]

@@ -141,7 +141,7 @@ func isUUID(s string) bool {
 
 // headerIDRank rates a header field by its lower-case name.
 func headerIDRank(name string) int {
-	flat := strings.NewReplacer("-", "", "_", "").Replace(name)
+	flat := strings.ReplaceAll(strings.ReplaceAll(name, "-", ""), "_", "")
 	has := func(s string) bool { return strings.Contains(flat, s) }
 	switch {
 	case name == "x-request-id":

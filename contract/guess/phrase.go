@@ -157,9 +157,12 @@ func (e evidence) note(c condition.Condition, weight int) {
 func (e evidence) best() (condition.Condition, int) {
 	var at condition.Condition
 	top := 0
-	for _, entry := range condition.All() {
-		if w := e[entry.Condition]; w > top {
-			at, top = entry.Condition, w
+	if len(e) == 0 {
+		return at, top
+	}
+	for c := range condition.Each {
+		if w := e[c]; w > top {
+			at, top = c, w
 		}
 	}
 	return at, top
