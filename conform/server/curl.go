@@ -22,6 +22,17 @@ func newReader(b []byte) *bufio.Reader { return bufio.NewReader(bytes.NewReader(
 // quote is a word of a POSIX shell that stands for s.
 func quote(s string) string { return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'" }
 
+// longWord is how long a value may be before it is written as what makes it.
+const longWord = 256
+
+// quoteHeader is a word that is a header.
+func quoteHeader(name, value string) string {
+	if len(value) > longWord && strings.Trim(value, value[:1]) == "" {
+		return fmt.Sprintf(`"%s: $(head -c %d /dev/zero | tr '\\0' %s)"`, name, len(value), value[:1])
+	}
+	return quote(name + ": " + value)
+}
+
 // quoteKey is a word that ends in a key: by a variable, where the key is
 // somebody's, and as it is where the check has made it up.
 func (k *checker) quoteKey(before, key string) string {
@@ -108,6 +119,9 @@ func (k *checker) reproduce(x *exchange) string {
 		lines = append(lines, k.step(y))
 	}
 	slices.Reverse(lines)
+	if x.request.once != "" {
+		lines = slices.Insert(lines, 0, "ID="+unheard+"-$(date +%s)-$$")
+	}
 	return strings.Join(lines, "\n")
 }
 

@@ -128,12 +128,12 @@ func (p *planner) idempotencyKeys() {
 			continue
 		}
 		long := r
-		long.header = slices.Clone(r.header)
+		long.header, long.once = slices.Clone(r.header), ""
 		long.set(i.Header, strings.Repeat("k", 4096))
 		p.refused(ruleKeySyntax, o, "an idempotency key of 4096 characters", long, "")
 		if o.Idempotency == "required" {
 			bare := r
-			bare.header = slices.DeleteFunc(slices.Clone(r.header), func(h [2]string) bool { return strings.EqualFold(h[0], i.Header) })
+			bare.once = ""
 			p.refused(ruleKeyRequired, o, "no idempotency key", bare, "")
 		}
 	}
@@ -170,8 +170,7 @@ func (p *planner) writes() {
 	o := list[0]
 	under := func(o *contract.Operation, key string) request {
 		r, _ := p.call(o)
-		r.header = slices.Clone(r.header)
-		r.set(p.contract.Idempotency.Header, key)
+		r.once = key
 		return r
 	}
 	add := func(kind kind, o *contract.Operation, subject string, effect Effect, r request) {

@@ -20,6 +20,8 @@ type request struct {
 	// key is the name of the API key that goes along, "" for none.
 	key  string
 	body string
+	// once is an idempotency key, new for each run.
+	once string
 	// blanks makes a body of so many blanks.
 	blanks int64
 	// padding makes a header of so many characters.
@@ -169,7 +171,7 @@ func (k *checker) call(o *contract.Operation) (r request, known bool) {
 		}
 	}
 	if o.Idempotency == "required" && k.contract.Idempotency.Header != "" {
-		r.header = append(r.header, [2]string{k.contract.Idempotency.Header, freshKey()})
+		r.once = freshKey()
 	}
 	return r, known
 }

@@ -276,7 +276,8 @@ func (k *checker) counted(x *exchange) bool {
 	if k.limited(x) {
 		return true
 	}
-	return x.succeeded() && k.everyPlanHasRates()
+	// A success in place of a refusal is for others to tell.
+	return x.succeeded() && x.kind != kindRefusal && k.everyPlanHasRates()
 }
 
 func (k *checker) everyPlanHasRates() bool {

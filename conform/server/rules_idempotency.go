@@ -26,7 +26,7 @@ func idempotencyRules() []rule {
 	refusedAs := func(of condition.Condition, what string) func(*checker) promise {
 		return func(k *checker) promise {
 			code, status := k.contract.For(of)
-			p := promised("idempotency", what+" is answered with "+answer(status, code)+".")(k)
+			p := promised("idempotency", what+" is answered with "+named(status, code)+".")(k)
 			if p.text != "" {
 				p.pos = code.Pos
 			}
@@ -102,7 +102,7 @@ func idempotencyRules() []rule {
 				text := "One answer for all calls at the same time under one $header."
 				if k.contract.Idempotency.InFlight == "reject" {
 					code, status := k.contract.For(condition.IdempotencyInProgress)
-					text = "Of calls at the same time under one $header one is worked on; the others get its answer, or " + answer(status, code) + "."
+					text = "Of calls at the same time under one $header one is worked on; the others get its answer, or " + named(status, code) + "."
 				}
 				return promised("idempotency.in_flight", text)(k)
 			},

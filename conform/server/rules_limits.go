@@ -25,7 +25,7 @@ func limitRules() []rule {
 			id: "limit-code", group: groupLimits, title: "a used-up limit is told as such", severity: conform.Error,
 			promise: func(k *checker) promise {
 				code, status := k.contract.For(condition.RateLimited)
-				return promise{text: "A call beyond the rate is answered with " + answer(status, code) + ".", pos: code.Pos}
+				return promise{text: "A call beyond the rate is answered with " + named(status, code) + ".", pos: code.Pos}
 			},
 			judge: each(judgeLimitCode), idle: needsLimits,
 		},

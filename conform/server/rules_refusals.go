@@ -27,7 +27,7 @@ func refusal(id, group, title string, idle func(*checker) string, what string, o
 				if i == 0 {
 					pos = code.Pos
 				}
-				texts = append(texts, answer(status, code))
+				texts = append(texts, named(status, code))
 			}
 			return promise{text: what + " is answered with " + strings.Join(slices.Compact(texts), " or ") + ".", pos: pos}
 		},
@@ -35,8 +35,8 @@ func refusal(id, group, title string, idle func(*checker) string, what string, o
 	}
 }
 
-// answer names a code under a status.
-func answer(status int, c *contract.Code) string { return strconv.Itoa(status) + " " + wire(c) }
+// named is a code under a status.
+func named(status int, c *contract.Code) string { return strconv.Itoa(status) + " " + wire(c) }
 
 func is(of condition.Condition) func(*checker) condition.Condition {
 	return func(*checker) condition.Condition { return of }
@@ -51,7 +51,7 @@ func (k *checker) judgeRefusal(rule string, x *exchange) (bool, *fault) {
 	switch {
 	case x.status < http.StatusBadRequest && !x.failed:
 		f = seen(statusText(x.status) + ": it was not refused")
-	case k.means(x):
+	case k.means(x), x.failure.Code == nil && k.statusFits(x): // what else is wrong with it is for others to say
 		return true, nil
 	default:
 		f = seen(x.outcome())
@@ -60,7 +60,7 @@ func (k *checker) judgeRefusal(rule string, x *exchange) (bool, *fault) {
 		}
 	}
 	code, status := k.contract.For(x.want[0])
-	f.promise, f.pos = answer(status, code), code.Pos
+	f.promise, f.pos = named(status, code), code.Pos
 	return true, f
 }
 
@@ -68,12 +68,21 @@ func (k *checker) judgeRefusal(rule string, x *exchange) (bool, *fault) {
 // asked for.
 func (k *checker) means(x *exchange) bool {
 	code := x.failure.Code
-	if code == nil || x.failure.Envelope == "" {
+	if code == nil {
 		return false
 	}
 	return slices.ContainsFunc(x.want, func(of condition.Condition) bool {
 		first, _ := k.contract.For(of)
 		return code == first || code.Means(of)
+	})
+}
+
+// statusFits reports whether an answer without a code that is known has at least
+// the status that is promised.
+func (k *checker) statusFits(x *exchange) bool {
+	return slices.ContainsFunc(x.want, func(of condition.Condition) bool {
+		_, status := k.contract.For(of)
+		return status == x.status
 	})
 }
 
@@ -159,6 +168,11 @@ func refusalRules() []rule {
 			return idle(k)
 		}
 	}
+	for i := range list {
+		if list[i].id == ruleKeyDisclosure {
+			list[i].judge = each(judgeDisclosure)
+		}
+	}
 	// One resource may be told by a code of its own, which stands for no condition.
 	for i := range list {
 		if list[i].id == ruleResource {
@@ -166,6 +180,20 @@ func refusalRules() []rule {
 		}
 	}
 	return list
+}
+
+// judgeDisclosure looks whether a state is told to who has not the whole key.
+func judgeDisclosure(k *checker, x *exchange) (bool, *fault) {
+	applies, f := k.judgeRefusal(ruleKeyDisclosure, x)
+	if f == nil || x.failure.Code == nil {
+		return applies, f
+	}
+	for _, s := range states {
+		if code, _ := k.contract.For(s.want); code == x.failure.Code {
+			return true, f
+		}
+	}
+	return true, nil // refused, for another reason
 }
 
 func promiseStates(k *checker) promise {

@@ -181,6 +181,9 @@ func judgeMembers(k *checker, x *exchange) (bool, *fault) {
 	}
 	code := x.failure.Code
 	schema := k.schemas.errors[code]
+	if otherStatus(x) || !code.Allows(x.status) { // said by the rules about that
+		return false, nil
+	}
 	if schema == nil || x.failure.Envelope != code.Envelope.Name {
 		return false, nil // not JSON, or the shape of another code, which decodes all the same
 	}
@@ -210,14 +213,17 @@ func judgeStatusInBody(k *checker, x *exchange) (bool, *fault) {
 	if !judges(x) || e == nil || !e.Carries("status") {
 		return false, nil
 	}
-	for _, why := range x.failure.Why {
-		if strings.Contains(why, "another status") {
-			f := seen(statusText(x.status) + " with " + bodyText(x))
-			f.pos = e.Pos
-			return true, f
-		}
+	if otherStatus(x) {
+		f := seen(statusText(x.status) + " with " + bodyText(x))
+		f.pos = e.Pos
+		return true, f
 	}
 	return true, nil
+}
+
+// otherStatus reports whether the body names another status than the answer has.
+func otherStatus(x *exchange) bool {
+	return slices.ContainsFunc(x.failure.Why, func(why string) bool { return strings.Contains(why, "another status") })
 }
 
 // envelope is the one that a failure came in.

@@ -184,7 +184,11 @@ func (k *checker) headers(q *request) (list []headerLine) {
 		list = append(list, headerLine{scheme.Name, scheme.Prefix + k.key(q.key), k.quoteKey(scheme.Name+": "+scheme.Prefix, q.key)})
 	}
 	for _, h := range q.header {
-		list = append(list, headerLine{h[0], h[1], quote(h[0] + ": " + h[1])})
+		list = append(list, headerLine{h[0], h[1], quoteHeader(h[0], h[1])})
+	}
+	if q.once != "" {
+		name := k.contract.Idempotency.Header
+		list = append(list, headerLine{name, q.once, `"` + name + `: $ID"`})
 	}
 	if q.padding > 0 {
 		list = append(list, headerLine{paddingHeader, strings.Repeat("a", q.padding), ""})
