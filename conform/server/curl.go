@@ -134,12 +134,23 @@ func (k *checker) step(x *exchange) string {
 			wait := x.at - x.before.at - x.before.took
 			line = "sleep " + strconv.FormatFloat(max(wait, 0).Seconds(), 'f', 2, 64) + "; " + line
 		}
+	case kindFill:
+		return k.until429(line, k.limited(x))
 	case kindFull:
-		line = fmt.Sprintf("for i in $(seq %d); do %s -o /dev/null; done", max(k.filled(), 1), k.curl(&x.request)) + "; " + line
+		line = k.until429(line, true) + "; " + line
 	case kindAtOnce:
 		return fmt.Sprintf("for i in $(seq %d); do %s & done; wait", atOnce, line)
 	}
 	return line
+}
+
+// until429 is a loop that uses a limit up. It prints the last two answers, or all.
+func (k *checker) until429(line string, last bool) string {
+	calls := 2*k.filled() + 1
+	if last {
+		return fmt.Sprintf(`for i in $(seq %d); do b=$r; r=$(%s); case "$r" in HTTP/*' 429'*) break;; esac; done; printf '%%s\n' "$b" "$r"`, calls, line)
+	}
+	return fmt.Sprintf(`for i in $(seq %d); do r=$(%s); printf '%%s\n' "$r"; case "$r" in HTTP/*' 429'*) break;; esac; done`, calls, line)
 }
 
 // filled counts the calls that used the limit up.

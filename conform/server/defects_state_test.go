@@ -7,6 +7,8 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+
+	"github.com/failwell/failwell/conform"
 )
 
 // altered recognises a key that differs from the expired one in a character.
@@ -66,7 +68,8 @@ func wandering() spoil {
 	}
 }
 
-// Each defect is found by the rule that it breaks, and by no other.
+// Each defect is found by the rule that it breaks, and by no other; and what the
+// finding says to reproduce it does.
 func TestDefectsAreFound(t *testing.T) {
 	t.Parallel()
 	planted := map[string]bool{}
@@ -76,17 +79,24 @@ func TestDefectsAreFound(t *testing.T) {
 			t.Parallel()
 			s := startShop(t)
 			d := defects(s)[i]
-			url := s.front(t, d.do, []byte(d.noHTTP))
-			report, err := Check(t.Context(), s.config(url))
+			config := s.config(s.front(t, d.do, []byte(d.noHTTP)))
+			config.Limits = aboutLimits(d.rule) // fifty calls more
+			k, err := newChecker(config)
+			if err == nil {
+				err = k.run(t.Context())
+			}
 			if err != nil {
 				t.Fatal(err)
 			}
+			report := &conform.Report{Checks: k.judge()}
 			if got := broken(report); len(got) != 1 || got[0] != d.rule {
 				t.Errorf("broken are %q, want %q", got, d.rule)
 				for _, c := range report.Broken() {
 					show(t, &c)
 				}
+				return
 			}
+			reproduced(t, s, k, d.rule)
 		})
 	}
 	for _, r := range rules() {
@@ -94,4 +104,8 @@ func TestDefectsAreFound(t *testing.T) {
 			t.Errorf("no defect breaks %s", r.id)
 		}
 	}
+}
+
+func aboutLimits(id string) bool {
+	return slices.ContainsFunc(rules(), func(r rule) bool { return r.id == id && (r.group == groupLimits || r.id == "retry-after") })
 }

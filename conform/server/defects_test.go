@@ -117,7 +117,7 @@ func defects(s *shop) []defect {
 		{rule: "process-time", do: when(200, "GET", search, set("X-Process-Time", "fast"))},
 		{rule: "rate-limit-headers", do: when(200, "GET", search, drop("X-RateLimit-Remaining"))},
 		{rule: "rate-limit-headers", do: when(200, "GET", search, set("X-RateLimit-Reset", "60"))},
-		{rule: "rate-limit-fields", do: when(200, "GET", search, set("RateLimit", "60 of 100"))},
+		{rule: "rate-limit-fields", do: when(200, "GET", search, set("RateLimit", "40 of 50"))},
 		{rule: "retry-after", do: contains(429, "", set("Retry-After", "soon"))},
 		{rule: "retry-after", do: contains(429, "", drop("Retry-After"))},
 		{rule: "allow", do: contains(405, "", drop("Allow"))},
@@ -190,8 +190,8 @@ func defects(s *shop) []defect {
 		{rule: "retry-after-needed", do: contains(429, "", set("Retry-After", "85"))},
 		{rule: "remaining-truthful", do: contains(429, "", set("X-RateLimit-Remaining", "1"))},
 		{rule: "remaining-steady", do: func(_ *http.Request, a *answer) {
-			if a.header.Get("X-RateLimit-Remaining") == "10" {
-				a.header.Set("X-RateLimit-Remaining", "60")
+			if a.header.Get("X-RateLimit-Remaining") == "5" {
+				a.header.Set("X-RateLimit-Remaining", "30")
 			}
 		}},
 		{rule: "reset-steady", do: wandering()},
