@@ -1,6 +1,7 @@
 package vectors
 
 import (
+	"cmp"
 	"embed"
 	"encoding/json"
 	"errors"
@@ -83,21 +84,16 @@ func (c *Case) settle() error {
 	if _, err := Contract(c.Contract); err != nil {
 		return err
 	}
-	for _, need := range c.Needs {
-		if !slices.Contains([]string{NeedsCancel}, need) {
-			return fmt.Errorf("needs %q is not known", need)
-		}
-	}
 	if c.Start.IsZero() {
 		c.Start = Start
 	}
 	if c.Client.Random == nil {
 		c.Client.Random = []float64{0}
 	}
-	if err := c.Call.settle(); err != nil {
+	if err := c.settleCalls(); err != nil {
 		return err
 	}
-	for i := len(c.Client.Keys); i < c.Call.Times; i++ {
+	for i := len(c.Client.Keys); i < len(c.Calls); i++ {
 		c.Client.Keys = append(c.Client.Keys, fmt.Sprintf("key-%d", i+1))
 	}
 	for i := range c.Script {
@@ -108,14 +104,35 @@ func (c *Case) settle() error {
 	return c.Expect.check()
 }
 
-// NeedsCancel marks cases that end a call from outside.
-const NeedsCancel = "cancel"
+// settleCalls writes calls out one by one.
+func (c *Case) settleCalls() error {
+	short := c.Calls
+	if c.Call != nil {
+		short = append(short, *c.Call)
+	}
+	if len(short) == 0 || c.Call != nil && len(short) > 1 {
+		return errors.New("a case has one of call and calls")
+	}
+	c.Calls = nil
+	for i := range short {
+		r := &short[i]
+		if err := r.settle(); err != nil {
+			return err
+		}
+		for range max(r.Times, 1) {
+			c.Calls = append(c.Calls, *r)
+		}
+	}
+	return nil
+}
 
 func (r *Request) settle() error {
 	if r.Method == "" {
 		r.Method = "GET"
 	}
-	r.Times = max(r.Times, 1)
+	if !slices.Contains([]string{"", "events", "lines"}, r.Stream) {
+		return fmt.Errorf("a stream of %q is not known; there are events and lines", r.Stream)
+	}
 	if !strings.HasPrefix(r.Path, "/") {
 		return fmt.Errorf("the path %q does not begin at the root", r.Path)
 	}
@@ -153,6 +170,7 @@ func (s *Step) settle() error {
 		s.Body = string(text)
 		s.Headers = withType(s.Headers)
 	}
+	s.Body += strings.Repeat("x", s.Fill)
 	return nil
 }
 
@@ -178,6 +196,9 @@ func (e *Expected) check() error {
 	if (e.OK != 0) == (e.Error != nil) {
 		return errors.New("expect one of ok and error")
 	}
+	for i := range e.Events {
+		e.Events[i].Event = cmp.Or(e.Events[i].Event, "message")
+	}
 	x := e.Error
 	if x == nil {
 		return nil
@@ -191,6 +212,15 @@ func (e *Expected) check() error {
 		}
 	}
 	return nil
+}
+
+// Contracts names the contracts that are beside the vectors.
+func Contracts() []string {
+	found, _ := fs.Glob(files, "contracts/*.yaml") // the pattern is well formed
+	for i, name := range found {
+		found[i] = strings.TrimSuffix(path.Base(name), ".yaml")
+	}
+	return found
 }
 
 // Contract reads the contract that a case names.

@@ -14,7 +14,9 @@ func TestParseRefuses(t *testing.T) {
 		t.Fatal(err)
 	}
 	for name, c := range map[string]struct{ old, new, want string }{
-		"unknown member":      {"call:", "calls:", "x.yaml:1:"},
+		"unknown member":      {"call:", "dial:", "x.yaml:1:"},
+		"call and calls":      {"call:", "calls: [{path: /p}]\n  call:", "one of call and calls"},
+		"unknown stream":      {"path: /p", "path: /p, stream: sse", "events and lines"},
 		"unknown contract":    {"parcels", "parcel", `no contract "parcel"`},
 		"no script":           {"[{status: 200}]", "[]", "a script"},
 		"unknown fault":       {"status: 200", "fault: explode", "explode"},
@@ -23,7 +25,6 @@ func TestParseRefuses(t *testing.T) {
 		"nothing expected":    {"ok: 200", "requests: 1", "one of ok and error"},
 		"vague error":         {"ok: 200", "error: {status: 500}", "names code"},
 		"unknown condition":   {"ok: 200", "error: {code: x, condition: bad_luck, status: 500, stopped: advice}", "bad_luck"},
-		"unknown need":        {"call:", "needs: [luck]\n  call:", "luck"},
 		"bad duration":        {"path: /p", "path: /p, deadline: 5", "duration"},
 		"bad request line":    {"ok: 200", "ok: 200, requests: [post /p]", "method and path"},
 		"no list":             {"- name: x\n  ", "", "list of cases"},

@@ -18,9 +18,13 @@ type Client interface {
 	Begin(ctx context.Context, job Job) (Caller, error)
 }
 
-// Caller makes the calls of one case, one after the other, with one client.
+// Caller makes the calls of one case with one client.
 type Caller interface {
-	Call(ctx context.Context) (Outcome, error)
+	// Clock sets what the client's clock shows. It is called before a call begins,
+	// goes on or is answered, not at the same time.
+	Clock(now time.Time) error
+	// Call makes one of the case's calls, counted from 0. Calls may overlap.
+	Call(ctx context.Context, n int) (Outcome, error)
 	// End frees what the case took.
 	End() error
 }
@@ -30,44 +34,33 @@ type Job struct {
 	Case *Case
 	// URL of the server, without a path.
 	URL string
-	// Wait is to be called instead of sleeping. It moves the script on; the
-	// client moves its own clock.
-	Wait func(time.Duration) error
+	// Wait is to be called instead of sleeping, with the number of the call. It
+	// returns when the time has come.
+	Wait func(n int, d time.Duration) error
 }
 
 // Play plays one case and returns all that is wrong with what the client did.
 func Play(ctx context.Context, client Client, c *Case) error {
-	s, err := newStage(c.Script)
-	if err != nil {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	p := &course{c: c, now: c.Start, moves: make(chan move), outcomes: make([]Outcome, len(c.Calls))}
+	var err error
+	if p.stage, err = newStage(c.Script, p.hold(ctx)); err != nil {
 		return err
 	}
-	defer s.close()
-	var waits []Millis
-	caller, err := client.Begin(ctx, Job{Case: c, URL: "http://" + s.address, Wait: func(d time.Duration) error {
-		waits = append(waits, Millis(d.Round(time.Millisecond)))
-		if len(waits) > 1000 {
-			return errors.New("a thousand waits are too many")
-		}
-		return s.next()
-	}})
+	defer p.stage.close()
+	p.caller, err = client.Begin(ctx, Job{Case: c, URL: "http://" + p.stage.address, Wait: p.wait(ctx)})
 	if err != nil {
 		return fmt.Errorf("beginning: %w", err)
 	}
-	var got Outcome
-	for range c.Call.Times {
-		if got, err = caller.Call(ctx); err != nil {
-			break
-		}
-		if err = s.next(); err != nil {
-			break
-		}
-	}
-	if err := errors.Join(err, caller.End()); err != nil {
+	err = p.run(ctx)
+	cancel()
+	if err := errors.Join(err, p.caller.End()); err != nil {
 		return fmt.Errorf("calling: %w", err)
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return errors.Join(errors.Join(s.faults...), c.judge(s.seen, waits, &got))
+	p.stage.mu.Lock()
+	defer p.stage.mu.Unlock()
+	return errors.Join(errors.Join(p.stage.faults...), c.judge(p.stage.seen, p.waits, &p.outcomes[len(c.Calls)-1]))
 }
 
 // judge compares what happened with what must follow.
@@ -81,6 +74,9 @@ func (c *Case) judge(seen []seenRequest, waits []Millis, got *Outcome) error {
 	for i, r := range seen {
 		if i < len(x.Requests.Lines) && r.line != x.Requests.Lines[i] {
 			fault("request %d is %s, want %s", i+1, r.line, x.Requests.Lines[i])
+		}
+		if at := Millis(r.at.Sub(c.Start).Round(time.Millisecond)); i < len(x.Sent) && at != x.Sent[i] {
+			fault("request %d was sent after %v, want %v", i+1, at, x.Sent[i])
 		}
 		if key := r.headers.Get("Idempotency-Key"); x.Key == "none" && key != "" || x.Key != "" && x.Key != "none" && key != x.Key {
 			fault("request %d carries the key %q, want %s", i+1, key, x.Key)
@@ -106,6 +102,29 @@ func (c *Case) judge(seen []seenRequest, waits []Millis, got *Outcome) error {
 }
 
 func (e *Expected) judgeEnd(got *Outcome) []error {
+	var faults []error
+	if !slices.Equal(got.Events, e.Events) {
+		faults = append(faults, fmt.Errorf("the events are %+v, want %+v", got.Events, e.Events))
+	}
+	if want, have := written(e.Lines), written(got.Lines); want != have {
+		faults = append(faults, fmt.Errorf("the lines are %s, want %s", have, want))
+	}
+	return append(faults, e.judgeResult(got)...)
+}
+
+// written is a list as JSON, which has one kind of numbers.
+func written(list []any) string {
+	if len(list) == 0 {
+		return "none"
+	}
+	text, err := json.Marshal(list)
+	if err != nil {
+		return err.Error()
+	}
+	return string(text)
+}
+
+func (e *Expected) judgeResult(got *Outcome) []error {
 	switch {
 	case e.Error == nil && got.Error != nil:
 		return []error{fmt.Errorf("it failed with %+v, want a success", *got.Error)}

@@ -18,7 +18,7 @@ func Samples(name string) ([]Case, error) {
 	for _, code := range c.Codes {
 		x := Case{
 			Name: name + ": " + code.Name + " is read back", Contract: name, Pos: &Position{code.Pos.File, code.Pos.Line},
-			Client: Settings{Attempts: 1}, Call: Request{Path: "/"}, Script: []Step{sampleStep(c, code)},
+			Client: Settings{Attempts: 1}, Call: &Request{Path: "/"}, Script: []Step{sampleStep(c, code)},
 			Expect: Expected{Requests: Seen{Count: 1}, Error: sampleError(c, code)},
 		}
 		if err := x.settle(); err != nil {

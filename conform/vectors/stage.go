@@ -2,6 +2,7 @@ package vectors
 
 import (
 	"bufio"
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -19,6 +20,7 @@ import (
 type seenRequest struct {
 	line    string
 	headers http.Header
+	at      time.Time
 }
 
 // stage is the server of one case: it plays the script on real connections, one
@@ -27,7 +29,11 @@ type stage struct {
 	script  []Step
 	address string
 
+	// held is told of a response that takes time, and releases it.
+	held func(takes time.Duration, release chan<- struct{})
+
 	mu       sync.Mutex
+	now      time.Time    // by the case's clock
 	listener net.Listener // nil while connections are refused
 	at       int
 	seen     []seenRequest
@@ -36,8 +42,8 @@ type stage struct {
 	serving  sync.WaitGroup
 }
 
-func newStage(script []Step) (*stage, error) {
-	s := &stage{script: script, address: "127.0.0.1:0", done: make(chan struct{})}
+func newStage(script []Step, held func(time.Duration, chan<- struct{})) (*stage, error) {
+	s := &stage{script: script, held: held, address: "127.0.0.1:0", done: make(chan struct{})}
 	if err := s.listen(); err != nil {
 		return nil, err
 	}
@@ -90,6 +96,13 @@ func (s *stage) next() error {
 	return s.prepare()
 }
 
+// clock sets the case's clock.
+func (s *stage) clock(now time.Time) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.now = now
+}
+
 func (s *stage) close() {
 	close(s.done)
 	s.mu.Lock()
@@ -101,7 +114,15 @@ func (s *stage) close() {
 }
 
 func (s *stage) serve(conn net.Conn) {
-	defer conn.Close()
+	over := make(chan struct{})
+	defer close(over)
+	go func() { // some clients open a connection that they never use
+		select {
+		case <-over:
+		case <-s.done:
+		}
+		_ = conn.Close() // for good, whoever still reads or writes
+	}()
 	s.mu.Lock()
 	step := s.step()
 	s.at++
@@ -133,13 +154,23 @@ func (s *stage) answer(conn net.Conn, step *Step) error {
 		return fmt.Errorf("reading a request: %w", err)
 	}
 	s.mu.Lock()
-	s.seen = append(s.seen, seenRequest{req.Method + " " + req.URL.RequestURI(), req.Header})
+	s.seen = append(s.seen, seenRequest{req.Method + " " + req.URL.RequestURI(), req.Header, s.now})
 	s.mu.Unlock()
 	if step.Fault == ResetWhileSending {
 		return reset(conn)
 	}
 	if _, err := io.Copy(io.Discard, req.Body); err != nil {
 		return fmt.Errorf("reading the body of a request: %w", err)
+	}
+	if step.Takes > 0 {
+		release := make(chan struct{})
+		s.held(time.Duration(step.Takes), release)
+		select {
+		case <-release:
+		case <-s.done:
+			return nil
+		}
+		_ = conn.SetDeadline(time.Now().Add(tooLong)) // others may have taken their time meanwhile
 	}
 	switch step.Fault {
 	case ResetAfterRequest:
@@ -172,8 +203,8 @@ func (s *stage) respond(conn net.Conn, req *http.Request, step *Step) error {
 			body, broken = body[:min(*at, len(body))], true
 		}
 	}
-	if step.Chunked {
-		body = chunked(body, !broken)
+	if step.Chunked || step.Pieces > 0 {
+		body = chunked(body, cmp.Or(step.Pieces, (len(body)+1)/2), !broken)
 	}
 	_, _ = io.WriteString(conn, body)
 	switch {
@@ -198,7 +229,7 @@ func head(req *http.Request, step *Step) string {
 	}
 	switch {
 	case step.Status == http.StatusNoContent || step.Status == http.StatusNotModified || step.Status < 200:
-	case step.Chunked:
+	case step.Chunked || step.Pieces > 0:
 		b.WriteString("Transfer-Encoding: chunked\r\n")
 	case req.Method != http.MethodHead:
 		b.WriteString("Content-Length: " + strconv.Itoa(len(step.Body)) + "\r\n")
@@ -206,13 +237,13 @@ func head(req *http.Request, step *Step) string {
 	return b.String() + "\r\n"
 }
 
-// chunked cuts a body in two, so that there is a boundary to get wrong.
-func chunked(body string, whole bool) string {
+// chunked cuts a body into pieces, so that there are boundaries to get wrong.
+func chunked(body string, size int, whole bool) string {
 	var b strings.Builder
-	for _, part := range []string{body[:len(body)/2], body[len(body)/2:]} {
-		if part != "" {
-			fmt.Fprintf(&b, "%x\r\n%s\r\n", len(part), part)
-		}
+	for len(body) > 0 {
+		piece := body[:min(size, len(body))]
+		body = body[len(piece):]
+		fmt.Fprintf(&b, "%x\r\n%s\r\n", len(piece), piece)
 	}
 	if whole {
 		b.WriteString("0\r\n\r\n")

@@ -3,6 +3,7 @@ package vectors_test
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -38,7 +39,7 @@ func TestTransport(t *testing.T) {
 
 func TestTransportReadsSamples(t *testing.T) {
 	t.Parallel()
-	for _, name := range append(builtin.Names(), "parcels") {
+	for _, name := range append(builtin.Names(), vectors.Contracts()...) {
 		cases, err := vectors.Samples(name)
 		if err != nil {
 			t.Fatal(err)
@@ -65,7 +66,7 @@ func (goClient) Begin(_ context.Context, job vectors.Job) (vectors.Caller, error
 	c := &goCaller{job: job, clock: &clock{now: job.Case.Start}, base: &http.Transport{}}
 	s := &job.Case.Client
 	c.transport = &failwell.Transport{
-		Contract: api, Base: c.base, Now: c.clock.Now, Sleep: c.sleep,
+		Contract: api, Base: c.base, Now: c.clock.Now, Sleep: c.sleep, NoPacing: s.NoPacing,
 		MaxAttempts: s.Attempts, MaxWait: time.Duration(s.MaxWait), AttemptTimeout: time.Duration(s.AttemptTimeout),
 		NoKeys: s.NoKeys, CountHeader: s.CountHeader,
 		Random: inTurn(s.Random), NewKey: inTurn(s.Keys),
@@ -80,7 +81,10 @@ func (goClient) Begin(_ context.Context, job vectors.Job) (vectors.Caller, error
 // inTurn gives values one after the other, the last over and over.
 func inTurn[T any](values []T) func() T {
 	i := 0
+	var mu sync.Mutex
 	return func() T {
+		mu.Lock()
+		defer mu.Unlock()
 		v := values[min(i, len(values)-1)]
 		i++
 		return v
@@ -93,7 +97,19 @@ type goCaller struct {
 	base      *http.Transport
 	transport *failwell.Transport
 	client    *http.Client
-	cancel    context.CancelFunc
+}
+
+// goCall is a call under way, which its context knows.
+type goCall struct {
+	n      int
+	cancel context.CancelFunc
+}
+
+type goCallKey struct{}
+
+func (c *goCaller) Clock(now time.Time) error {
+	c.clock.set(now)
+	return nil
 }
 
 func (c *goCaller) End() error {
@@ -102,45 +118,82 @@ func (c *goCaller) End() error {
 }
 
 func (c *goCaller) sleep(ctx context.Context, wait time.Duration) error {
-	if err := c.job.Wait(wait); err != nil {
+	call, ok := ctx.Value(goCallKey{}).(*goCall)
+	if !ok {
+		return errors.New("a wait of no call")
+	}
+	if err := c.job.Wait(call.n, wait); err != nil {
 		return err
 	}
-	if c.job.Case.Call.Cancel {
-		c.cancel()
-		return ctx.Err()
+	if c.job.Case.Calls[call.n].Cancel {
+		call.cancel()
 	}
-	c.clock.advance(wait)
-	return nil
+	return ctx.Err()
 }
 
-func (c *goCaller) Call(ctx context.Context) (vectors.Outcome, error) {
-	call := &c.job.Case.Call
-	ctx, c.cancel = context.WithCancel(ctx)
-	defer c.cancel()
+func (c *goCaller) Call(ctx context.Context, n int) (vectors.Outcome, error) {
+	call := &c.job.Case.Calls[n]
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	ctx = context.WithValue(ctx, goCallKey{}, &goCall{n, cancel})
+	ctx = failwell.WithOptions(ctx, failwell.CallOptions{MaxWait: time.Duration(call.MaxWait), NoPacing: call.NoPacing})
 	if call.Deadline > 0 {
 		limited := newLimited(ctx, c.clock, time.Duration(call.Deadline))
 		defer limited.stop()
 		ctx = limited
 	}
-	req, err := c.request(ctx)
+	req, err := c.request(ctx, call)
 	if err != nil {
 		return vectors.Outcome{}, err
 	}
 	resp, err := c.client.Do(req)
 	if failed := failwell.Check(resp, err); failed != nil {
-		e, ok := errors.AsType[*failwell.Error](failed)
-		if !ok {
-			return vectors.Outcome{}, fmt.Errorf("not an Error: %w", failed)
-		}
-		return vectors.Outcome{Error: shared(e), Texts: texts(e)}, nil
+		return ended(vectors.Outcome{}, failed)
 	}
 	defer resp.Body.Close()
+	if call.Stream != "" {
+		return c.read(call.Stream, resp)
+	}
 	body, err := io.ReadAll(resp.Body)
 	return vectors.Outcome{Status: resp.StatusCode, Body: string(body), Broken: err != nil}, nil
 }
 
-func (c *goCaller) request(ctx context.Context) (*http.Request, error) {
-	call := &c.job.Case.Call
+// ended is the outcome of a call, or a stream, that failed.
+func ended(o vectors.Outcome, failed error) (vectors.Outcome, error) {
+	e, ok := errors.AsType[*failwell.Error](failed)
+	if !ok {
+		return o, fmt.Errorf("not an Error: %w", failed)
+	}
+	o.Error, o.Texts = shared(e), texts(e)
+	return o, nil
+}
+
+// read reads a stream to its end.
+func (c *goCaller) read(kind string, resp *http.Response) (vectors.Outcome, error) {
+	o := vectors.Outcome{Status: resp.StatusCode}
+	if kind == "lines" {
+		for line, err := range failwell.Lines(c.transport.Contract, resp) {
+			if err != nil {
+				return ended(o, err)
+			}
+			var value any
+			if err := json.Unmarshal(line, &value); err != nil {
+				return o, fmt.Errorf("the line %q: %w", line, err)
+			}
+			o.Lines = append(o.Lines, value)
+		}
+		return o, nil
+	}
+	for event, err := range failwell.Events(c.transport.Contract, resp) {
+		if err != nil {
+			return ended(o, err)
+		}
+		o.Events = append(o.Events, vectors.Event{Event: event.Name, Data: event.Data, ID: event.ID, Retry: vectors.Millis(event.Retry)})
+	}
+	return o, nil
+}
+
+func (c *goCaller) request(ctx context.Context, call *vectors.Request) (*http.Request, error) {
 	var body io.Reader
 	switch {
 	case call.Fill > 0:
@@ -225,10 +278,10 @@ func (c *clock) Now() time.Time {
 	return c.now
 }
 
-func (c *clock) advance(d time.Duration) {
+func (c *clock) set(now time.Time) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.now = c.now.Add(d)
+	c.now = now
 }
 
 // limited is a context with a deadline by the case's clock. It ends when that is

@@ -21,14 +21,15 @@ type Case struct {
 	// Contract is the name of a built-in contract or of one beside the vectors.
 	Contract string `json:"contract" yaml:"contract"`
 	// Start is when the case begins; [Start] when it does not say.
-	Start time.Time `json:"start" yaml:"start"`
-	// Needs names what not every client can do; see README.md.
-	Needs  []string  `json:"needs,omitempty" yaml:"needs"`
-	Client Settings  `json:"client"          yaml:"client"`
-	Call   Request   `json:"call"            yaml:"call"`
-	Script []Step    `json:"script"          yaml:"script"`
-	Expect Expected  `json:"expect"          yaml:"expect"`
-	Pos    *Position `json:"-"               yaml:"-"`
+	Start  time.Time `json:"start"  yaml:"start"`
+	Client Settings  `json:"client" yaml:"client"`
+	// Call is short for Calls that are the same.
+	Call *Request `json:"-" yaml:"call"`
+	// Calls are made with one client; only the outcome of the last one counts.
+	Calls  []Request `json:"calls"  yaml:"calls"`
+	Script []Step    `json:"script" yaml:"script"`
+	Expect Expected  `json:"expect" yaml:"expect"`
+	Pos    *Position `json:"-"      yaml:"-"`
 }
 
 // Position is where a case stands.
@@ -47,6 +48,7 @@ type Settings struct {
 	// AttemptTimeout runs in real time; negative: none.
 	AttemptTimeout Millis  `json:"attempt_timeout_ms,omitempty" yaml:"attempt_timeout"`
 	NoKeys         bool    `json:"no_keys,omitempty"            yaml:"no_keys"`
+	NoPacing       bool    `json:"no_pacing,omitempty"          yaml:"no_pacing"`
 	Budget         *Budget `json:"budget,omitempty"             yaml:"budget"`
 	CountHeader    string  `json:"count_header,omitempty"       yaml:"count_header"`
 	// Random are the numbers that are drawn, one for each growing wait; the last
@@ -63,9 +65,12 @@ type Budget struct {
 	Reserve int     `json:"reserve" yaml:"reserve"`
 }
 
-// Request is the call that is made.
+// Request is a call that is made.
 type Request struct {
-	Method string `json:"method" yaml:"method"`
+	// At is when the call begins, counted from the beginning of the case; absent:
+	// when the call before it has ended.
+	At     *Millis `json:"-"      yaml:"at"`
+	Method string  `json:"method" yaml:"method"`
 	// Path and query, from the root of the server.
 	Path    string            `json:"path"              yaml:"path"`
 	Headers map[string]string `json:"headers,omitempty" yaml:"headers"`
@@ -78,11 +83,15 @@ type Request struct {
 	Once bool `json:"once,omitempty" yaml:"once"`
 	// Deadline of the whole call, by the case's clock; during an attempt it runs in real time.
 	Deadline Millis `json:"deadline_ms,omitempty" yaml:"deadline"`
+	// MaxWait and NoPacing are those of [Settings], for this call alone.
+	MaxWait  Millis `json:"max_wait_ms,omitempty" yaml:"max_wait"`
+	NoPacing bool   `json:"no_pacing,omitempty"   yaml:"no_pacing"`
 	// Cancel ends the call from outside during its first wait.
 	Cancel bool `json:"cancel,omitempty" yaml:"cancel"`
-	// Times the call is made, one after the other, with the same client; only
-	// the last outcome counts.
-	Times int `json:"times,omitempty" yaml:"times"`
+	// Stream says how the body of a success is read: "events" or "lines".
+	Stream string `json:"stream,omitempty" yaml:"stream"`
+	// Times the call is made: at once where At is given, else one after the other.
+	Times int `json:"-" yaml:"times"`
 }
 
 // Step is what happens to one attempt. The last step of a script is repeated.
@@ -96,8 +105,14 @@ type Step struct {
 	Headers map[string]string `json:"headers,omitempty" yaml:"headers"`
 	Body    string            `json:"body,omitempty"    yaml:"body"`
 	JSON    any               `json:"-"                 yaml:"json"`
-	// Chunked sends the body in chunks instead of with a length.
+	// Fill adds that many x to the body.
+	Fill int `json:"-" yaml:"fill"`
+	// Chunked sends the body in two chunks instead of with a length, Pieces in
+	// chunks of that many bytes.
 	Chunked bool `json:"chunked,omitempty" yaml:"chunked"`
+	Pieces  int  `json:"-"                 yaml:"pieces"`
+	// Takes is how long the response is under way, by the case's clock.
+	Takes Millis `json:"-" yaml:"takes"`
 	// Cut, Reset and Stall break the response after that many bytes of its body:
 	// by closing the connection, by resetting it, or by sending nothing more.
 	Cut   *int `json:"cut,omitempty"   yaml:"cut"`
@@ -136,17 +151,31 @@ type Expected struct {
 	Keys []string `json:"keys,omitempty" yaml:"keys"`
 	// Counts are the values of the count header, request by request.
 	Counts []string `json:"counts,omitempty" yaml:"counts"`
+	// Sent is when the requests were sent, counted from the beginning; not looked
+	// at when absent.
+	Sent []Millis `json:"sent_ms,omitempty" yaml:"sent"`
 	// Waits in the order in which they were begun, over all calls.
 	Waits []Millis `json:"waits_ms" yaml:"waits"`
 	// OK is the status of a success; Body its body, Broken says that reading it fails.
 	OK     int     `json:"ok,omitempty"     yaml:"ok"`
 	Body   *string `json:"body,omitempty"   yaml:"body"`
 	Broken bool    `json:"broken,omitempty" yaml:"broken"`
+	// Events or Lines are those of a stream, before its end or its error.
+	Events []Event `json:"events,omitempty" yaml:"events"`
+	Lines  []any   `json:"lines,omitempty"  yaml:"lines"`
 	// Error is what the call ends in otherwise. Members that are not named are
 	// not looked at.
 	Error *ExpectedError `json:"error,omitempty" yaml:"error"`
 	// Hidden must not occur in anything that the error can print.
 	Hidden []string `json:"hidden,omitempty" yaml:"hidden"`
+}
+
+// Event is a server-sent event; its name is "message" where none is given.
+type Event struct {
+	Event string `json:"event"              yaml:"event"`
+	Data  string `json:"data"               yaml:"data"`
+	ID    string `json:"id,omitempty"       yaml:"id"`
+	Retry Millis `json:"retry_ms,omitempty" yaml:"retry"`
 }
 
 // Seen is the requests that a server saw: a number, or a list of methods and paths.
@@ -184,6 +213,9 @@ type Outcome struct {
 	Body   string   `json:"body,omitempty"`
 	Broken bool     `json:"broken,omitempty"`
 	Error  *Failure `json:"error,omitempty"`
+	// Events or Lines of a stream, until its end or its error.
+	Events []Event `json:"events,omitempty"`
+	Lines  []any   `json:"lines,omitempty"`
 	// Texts are all forms in which the error can be printed or logged.
 	Texts []string `json:"texts,omitempty"`
 }
