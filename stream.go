@@ -299,16 +299,19 @@ func (l *lineReader) next(cr bool) (line []byte, whole bool, err error) {
 			l.skipLF = l.buf[l.seen+i] == '\r'
 			l.at = l.seen + i + 1
 			l.seen = l.at
+			if len(line) > MaxEvent {
+				return nil, true, ErrEventTooLong
+			}
 			return line, true, nil
 		}
 		l.seen = l.end
+		if l.end-l.at > MaxEvent {
+			return nil, false, ErrEventTooLong
+		}
 		if l.err != nil {
 			line = l.buf[l.at:l.end]
 			l.at = l.end
 			return line, false, l.err
-		}
-		if l.end-l.at > MaxEvent {
-			return nil, false, ErrEventTooLong
 		}
 		l.fill()
 	}

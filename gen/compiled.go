@@ -37,10 +37,12 @@ type Compiled struct {
 	// Headers name what a client reads; "" where there is none.
 	Headers CompiledHeaders `json:"headers"`
 	// Secrets are where credentials stand.
-	Secrets []CompiledSecret  `json:"secrets"`
-	Keys    CompiledKeys      `json:"keys"`
-	Retry   CompiledRetry     `json:"retry"`
-	Streams CompiledStreams   `json:"streams"`
+	Secrets []CompiledSecret `json:"secrets"`
+	Keys    CompiledKeys     `json:"keys"`
+	Retry   CompiledRetry    `json:"retry"`
+	Streams CompiledStreams  `json:"streams"`
+	// Pace is null where responses tell nothing of limits.
+	Pace    *CompiledPace     `json:"pace"`
 	Partial []CompiledPartial `json:"partial"`
 	// Operations are all of the contract's when one of them is special, else none.
 	Operations []CompiledOperation `json:"operations"`
@@ -190,6 +192,8 @@ type CompiledOperation struct {
 	// Safe: repeating does no harm. Unkeyed: no idempotency key is honoured.
 	Safe    bool `json:"safe"`
 	Unkeyed bool `json:"unkeyed"`
+	// Limited: it has a rate of its own, which its responses tell of.
+	Limited bool `json:"limited"`
 }
 
 // Compile takes out of a contract what a client obeys.
@@ -199,7 +203,7 @@ func Compile(c *contract.Contract) *Compiled {
 		Envelopes: []CompiledEnvelope{}, Codes: []CompiledCode{}, CodeByStatus: map[int]string{}, Friendly: texts(c.Friendly),
 		Headers: CompiledHeaders{c.Headers.RequestID.Name, c.Headers.Code, c.Headers.RateLimit.Reset},
 		Secrets: []CompiledSecret{}, Keys: CompiledKeys{c.Idempotency.Header, filled(c.Idempotency.Methods)},
-		Retry: retryOf(&c.Client), Streams: CompiledStreams{c.Streams.Event, c.Streams.NDJSON},
+		Retry: retryOf(&c.Client), Streams: CompiledStreams{c.Streams.Event, c.Streams.NDJSON}, Pace: paceOf(c),
 		Partial: []CompiledPartial{}, Operations: []CompiledOperation{},
 		Conditions: map[condition.Condition]condition.Retry{}, Statuses: map[int]condition.Condition{},
 	}
@@ -293,8 +297,9 @@ func (d *Compiled) operations(all []*contract.Operation) {
 	special := false
 	for _, o := range all {
 		unkeyed := o.Idempotency == "off"
-		special = special || o.Safe || unkeyed
-		d.Operations = append(d.Operations, CompiledOperation{o.Method, o.Path, o.Safe, unkeyed})
+		limited := d.Pace != nil && len(o.Rates) > 0
+		special = special || o.Safe || unkeyed || limited
+		d.Operations = append(d.Operations, CompiledOperation{o.Method, o.Path, o.Safe, unkeyed, limited})
 	}
 	if !special {
 		d.Operations = []CompiledOperation{}

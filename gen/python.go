@@ -147,7 +147,7 @@ func pythonInit(c *contract.Contract, n PythonNames) string {
 		{"", []string{"codes", "conditions"}},
 		{"_async", []string{"AsyncTransport", "ThreadTransport"}},
 		{"_async_client", []string{"AsyncClient", "AsyncStream"}},
-		{"_base", []string{"Response"}},
+		{"_base", []string{"CallOptions", "Response"}},
 		{"_budget", []string{"Budget"}},
 		{"_call", []string{"Runtime"}},
 		{"_client", []string{"Client", "Stream"}},

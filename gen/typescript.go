@@ -158,7 +158,8 @@ func titleOf(c *contract.Contract) string {
 }
 
 func typeScriptClient(c *contract.Contract, n TypeScriptNames) []byte {
-	return []byte(`import { ApiClient, type ClientOptions } from "./core/client.js";
+	return []byte(`import { ApiClient } from "./core/client.js";
+import type { ClientOptions } from "./core/options.js";
 import { contract } from "./contract.js";
 import { errorOf } from "./choose.js";
 
@@ -182,7 +183,7 @@ func typeScriptIndex(c *contract.Contract, n TypeScriptNames) []byte {
 ` + tsList("export { ", classes, ` } from "./errors.js";`) + `export * as codes from "./codes.js";
 export * as conditions from "./conditions.js";
 export { CallError, type Attempt, type Item } from "./core/error.js";
-export type { CallInit, CallOptions, ClientOptions } from "./core/client.js";
+export type { CallInit, CallOptions, ClientOptions } from "./core/options.js";
 export type { FieldError, Retry } from "./core/data.js";
 export type { Budget, Stop } from "./core/retry.js";
 export type { ServerEvent } from "./core/stream.js";

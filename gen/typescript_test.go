@@ -76,7 +76,7 @@ func TestTypeScript(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	contracts := append(builtin.Names(), "parcels")
+	contracts := append(builtin.Names(), vectors.Contracts()...)
 	for _, name := range contracts {
 		samples, err := vectors.Samples(name)
 		if err != nil {

@@ -9,37 +9,28 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 from ._async import AsyncAnswer, AsyncTransport, default_transport
-from ._base import (
-    MOST_REDIRECTS,
-    PIECE,
-    Base,
-    Begun,
-    Content,
-    Query,
-    Response,
-    redirected,
-    until,
-)
+from ._base import PIECE, Base, CallOptions, Response
 from ._budget import Budget
-from ._call import MAX_BODY, Again, Call, OnAttempt, Runtime, Settings
+from ._call import OnAttempt, Runtime, Settings
 from ._errors import CallError
-from ._failure import NANOSECONDS
 from ._http import TransportError
 from ._rules import RULES
+from ._steps import Begun, Close, Opened, Read, Send, Step, Steps
 from ._stream import Documents, Event, Events
 
 if TYPE_CHECKING:
-    from typing_extensions import Self
+    from typing_extensions import Self, Unpack
 
 
 class AsyncStream:
     """A success whose body is read as it arrives. Use it in ``async with``."""
 
-    def __init__(self, call: Call, answer: AsyncAnswer, begun: Begun, url: str) -> None:
-        self.status = answer.status
-        self.headers = answer.headers
-        self.url = url
-        self._call, self._answer, self._begun = call, answer, begun
+    def __init__(self, opened: Opened[AsyncAnswer]) -> None:
+        self.status = opened.answer.status
+        self.headers = opened.answer.headers
+        self.url = opened.url
+        self._call, self._answer = opened.call, opened.answer
+        self._begun = opened.begun
 
     async def iter_bytes(self) -> AsyncIterator[bytes]:
         """Give the body in pieces; one that breaks off is an error."""
@@ -63,14 +54,14 @@ class AsyncStream:
 
     async def events(self) -> AsyncIterator[Event]:
         """Give server-sent events; one that tells of a failure is raised."""
-        reader = Events(self._call, self.status, self.headers)
+        reader = Events(self._call, self.headers)
         async for data in self.iter_bytes():
             for event in reader.feed(data):
                 yield event
 
     async def documents(self) -> AsyncIterator[Any]:
         """Give lines of JSON, parsed; one that tells of a failure is raised."""
-        reader = Documents(self._call, self.status, self.headers)
+        reader = Documents(self._call, self.headers)
         try:
             async for data in self.iter_bytes():
                 for document in reader.feed(data):
@@ -85,7 +76,8 @@ class AsyncStream:
 class AsyncClient(Base):
     """Client for asyncio; httpx sends, where it is installed.
 
-    A task that is cancelled stops at once, also while waiting to try again.
+    A task that is cancelled stops at once, also while it waits. The cause of its
+    CancelledError is then the CallError that says what the call had met.
     """
 
     def __init__(
@@ -99,6 +91,7 @@ class AsyncClient(Base):
         max_wait: float | None = None,
         budget: Budget | None = None,
         auto_keys: bool = True,
+        pacing: bool = True,
         count_header: str = "",
         transport: AsyncTransport | None = None,
         on_attempt: OnAttempt | None = None,
@@ -117,6 +110,7 @@ class AsyncClient(Base):
                 timeout=timeout,
                 budget=budget or Budget(),
                 auto_keys=auto_keys,
+                pacing=pacing,
                 count_header=count_header,
                 on_attempt=on_attempt,
                 logger=logger,
@@ -137,127 +131,64 @@ class AsyncClient(Base):
         await self._transport.aclose()
 
     async def request(
-        self,
-        method: str,
-        url: str,
-        *,
-        params: Query = None,
-        headers: Mapping[str, str] | None = None,
-        json: Any = None,
-        content: Content = None,
-        timeout: float | None = None,
-        max_attempts: int | None = None,
-        idempotency_key: str | None = None,
+        self, method: str, url: str, **options: Unpack[CallOptions]
     ) -> Response:
         """Make a call and read its answer; a failure is raised as a CallError."""
-        async with self.stream(
-            method,
-            url,
-            params=params,
-            headers=headers,
-            json=json,
-            content=content,
-            timeout=timeout,
-            max_attempts=max_attempts,
-            idempotency_key=idempotency_key,
-        ) as stream:
+        async with self.stream(method, url, **options) as stream:
             content = await stream.read()
             return Response(stream.status, stream.headers, content, stream.url)
 
     @asynccontextmanager
     async def stream(
-        self,
-        method: str,
-        url: str,
-        *,
-        params: Query = None,
-        headers: Mapping[str, str] | None = None,
-        json: Any = None,
-        content: Content = None,
-        timeout: float | None = None,
-        max_attempts: int | None = None,
-        idempotency_key: str | None = None,
+        self, method: str, url: str, **options: Unpack[CallOptions]
     ) -> AsyncIterator[AsyncStream]:
         """Make a call whose answer is read as it arrives."""
-        request = self.make_request(
-            method, url, params, headers, json, content, idempotency_key
-        )
-        deadline = self.deadline(timeout)
-        for _ in range(MOST_REDIRECTS + 1):
-            call = self._gate.begin(request, deadline, max_attempts)
-            answer, begun = await self._attempt(call)
-            try:
-                following = redirected(request, answer.status, answer.headers)
-                if following is None:
-                    yield AsyncStream(call, answer, begun, request.url)
-                    return
-                request = following
-            finally:
-                await answer.aclose()
-        raise call.broken(answer.headers, TransportError("too many redirects"))
+        opened = await self._take(self.course(method, url, options))
+        try:
+            yield AsyncStream(opened)
+        finally:
+            await opened.answer.aclose()
 
-    async def get(self, url: str, **options: Any) -> Response:
-        """GET; for the options see request."""
+    async def get(self, url: str, **options: Unpack[CallOptions]) -> Response:
+        """GET; for the options see CallOptions."""
         return await self.request("GET", url, **options)
 
-    async def post(self, url: str, **options: Any) -> Response:
-        """POST; for the options see request."""
+    async def post(self, url: str, **options: Unpack[CallOptions]) -> Response:
+        """POST; for the options see CallOptions."""
         return await self.request("POST", url, **options)
 
-    async def put(self, url: str, **options: Any) -> Response:
-        """PUT; for the options see request."""
+    async def put(self, url: str, **options: Unpack[CallOptions]) -> Response:
+        """PUT; for the options see CallOptions."""
         return await self.request("PUT", url, **options)
 
-    async def patch(self, url: str, **options: Any) -> Response:
-        """PATCH; for the options see request."""
+    async def patch(self, url: str, **options: Unpack[CallOptions]) -> Response:
+        """PATCH; for the options see CallOptions."""
         return await self.request("PATCH", url, **options)
 
-    async def delete(self, url: str, **options: Any) -> Response:
-        """DELETE; for the options see request."""
+    async def delete(self, url: str, **options: Unpack[CallOptions]) -> Response:
+        """DELETE; for the options see CallOptions."""
         return await self.request("DELETE", url, **options)
 
-    async def _attempt(self, call: Call) -> tuple[AsyncAnswer, Begun]:
-        """Send until there is a success; also return what was read of its body."""
-        while True:
-            verdict: Again | CallError | None
-            cause: TransportError | None = None
-            request, seconds = call.next()
-            try:
-                answer = await self._transport.send(request, until(seconds))
-            except TransportError as error:
-                verdict, cause = call.failed(error), error
-            else:
-                try:
-                    begun, verdict = Begun(), None
-                    if call.may_fail(answer.status, answer.headers):
-                        begun = await _peek_async(answer)
-                        verdict = call.answered(
-                            answer.status, answer.headers, begun.data
-                        )
-                    else:
-                        call.succeeded(answer.status)
-                    if verdict is None:
-                        answer.limit(until(call.left()))
-                        return answer, begun
-                except BaseException:
-                    await answer.aclose()
-                    raise
-                await answer.aclose()
-            if isinstance(verdict, Again):
-                await self._sleep(verdict.wait / NANOSECONDS)
-                continue
-            raise verdict from cause
-
-
-async def _peek_async(answer: AsyncAnswer) -> Begun:
-    """Read the beginning of a body; one that breaks off ends there."""
-    data = b""
-    while len(data) < MAX_BODY:
+    async def _take(self, steps: Steps[AsyncAnswer]) -> Opened[AsyncAnswer]:
+        """Take the steps of a call, and tell it how each of them went."""
         try:
-            more = await answer.read(MAX_BODY - len(data))
-        except TransportError as error:
-            return Begun(data, error)
-        if not more:
-            break
-        data += more
-    return Begun(data)
+            step = next(steps)
+            while True:
+                try:
+                    done = await self._do(step)
+                except BaseException as error:  # noqa: BLE001 - the call sees to it
+                    step = steps.throw(error)
+                else:
+                    step = steps.send(done)
+        except StopIteration as end:
+            opened: Opened[AsyncAnswer] = end.value
+            return opened
+
+    async def _do(self, step: Step[AsyncAnswer]) -> Any:
+        if isinstance(step, Send):
+            return await self._transport.send(step.request, step.deadline)
+        if isinstance(step, Read):
+            return await step.answer.read(step.most)
+        if isinstance(step, Close):
+            return await step.answer.aclose()
+        return await self._sleep(step.seconds)

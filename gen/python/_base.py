@@ -3,24 +3,22 @@
 from __future__ import annotations
 
 import json as _json
-import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
-from urllib.parse import urlencode, urljoin, urlsplit
+from typing import Any, TypedDict
+from urllib.parse import urlencode, urlsplit
 
-from ._call import Gate, Settings
+from ._call import Gate, Settings, Wishes
 from ._failure import NANOSECONDS, Headers
-from ._http import Request, TransportError
+from ._http import Request
+from ._redirect import origin
 from ._rules import RULES
+from ._steps import A, Steps, course
 
 Query = Mapping[str, Any] | None
 Content = bytes | str | Iterable[bytes] | None
 
-MOST_REDIRECTS = 10
 PIECE = 64 << 10
-_ABOUT_CONTENT = ("content-type", "content-length", "content-encoding")
-_CREDENTIALS = ("authorization", "cookie", "proxy-authorization")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +45,29 @@ class Response:
         return self.headers.get(RULES.request_id_header)
 
 
+class CallOptions(TypedDict, total=False):
+    """What a single call can be told. Times are in seconds."""
+
+    params: Query
+    """Added to the URL."""
+    headers: Mapping[str, str] | None
+    json: Any
+    """Sent as the body, unless it is None."""
+    content: Content
+    """The body as it stands; an iterable is sent once."""
+    timeout: float | None
+    """For the whole call, waits included."""
+    attempt_timeout: float | None
+    """Until the headers of a response. 0 or less: no bound."""
+    max_attempts: int | None
+    max_wait: float | None
+    """The longest single wait. 0 or less: no bound."""
+    idempotency_key: str | None
+    """The key of this call; the same for the same intent."""
+    pacing: bool
+    """False sends the call at once, whatever is known of its limit."""
+
+
 class Base:
     """What both clients share."""
 
@@ -61,16 +82,26 @@ class Base:
         self._settings = settings
         self._gate = Gate(settings)
 
-    def make_request(
+    def course(self, method: str, url: str, options: CallOptions) -> Steps[A]:
+        """Begin a call; somebody has to take its steps."""
+        return course(self._gate, *self._prepare(method, url, **options))
+
+    def _prepare(
         self,
         method: str,
         url: str,
-        params: Query,
-        headers: Mapping[str, str] | None,
-        json: Any,
-        content: Content,
-        idempotency_key: str | None,
-    ) -> Request:
+        *,
+        params: Query = None,
+        headers: Mapping[str, str] | None = None,
+        json: Any = None,
+        content: Content = None,
+        idempotency_key: str | None = None,
+        timeout: float | None = None,
+        attempt_timeout: float | None = None,
+        max_attempts: int | None = None,
+        max_wait: float | None = None,
+        pacing: bool = True,
+    ) -> tuple[Request, Wishes]:
         if not urlsplit(url).scheme:
             url = f"{self.base_url}/{url.lstrip('/')}"
         if params:
@@ -93,51 +124,13 @@ class Base:
         merged: dict[str, tuple[str, str]] = {}
         for name, value in (*own, *more):
             merged[name.lower()] = (name, value)
-        return Request(method.upper(), url, tuple(merged.values()), content)
+        request = Request(method.upper(), url, tuple(merged.values()), content)
+        deadline = self._deadline(timeout)
+        wishes = Wishes(deadline, max_attempts, max_wait, attempt_timeout, pacing)
+        return request, wishes
 
-    def deadline(self, timeout: float | None) -> int | None:
+    def _deadline(self, timeout: float | None) -> int | None:
         timeout = self._settings.timeout if timeout is None else timeout
         if timeout is None:
             return None
         return self._settings.runtime.monotonic() + int(timeout * NANOSECONDS)
-
-
-def origin(url: str) -> tuple[str, str]:
-    """Return scheme and host of a URL."""
-    parts = urlsplit(url)
-    return parts.scheme, parts.netloc.rpartition("@")[2].lower()
-
-
-def redirected(request: Request, status: int, headers: Headers) -> Request | None:
-    """Return the request that a redirect asks for (RFC 9110 section 15.4)."""
-    location = headers.get("Location")
-    if location is None or status not in (301, 302, 303, 307, 308):
-        return None
-    url = urljoin(request.url, location)
-    method, content, kept = request.method, request.content, request.headers
-    if status in (307, 308):
-        if not request.rewindable:
-            return None
-    elif method not in ("GET", "HEAD"):
-        method, content = "GET", None
-        kept = tuple(h for h in kept if h[0].lower() not in _ABOUT_CONTENT)
-        kept = tuple(h for h in kept if h[0].lower() != RULES.key_header.lower())
-    if origin(request.url) != origin(url):
-        named = {name.lower() for place, name in RULES.schemes if place == "header"}
-        secret = named.union(_CREDENTIALS)
-        kept = tuple(h for h in kept if h[0].lower() not in secret)
-    return Request(method, url, kept, content)
-
-
-@dataclass(frozen=True, slots=True)
-class Begun:
-    """What was read of a body to see whether it tells of a failure."""
-
-    data: bytes = b""
-    error: TransportError | None = None
-    """Why there is no more."""
-
-
-def until(seconds: float | None) -> float | None:
-    """Return the instant that is seconds away, by ``time.monotonic``."""
-    return None if seconds is None else time.monotonic() + seconds

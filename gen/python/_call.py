@@ -10,15 +10,18 @@ import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Protocol
+from urllib.parse import parse_qs, urlsplit
 
 from ._budget import Budget, Purse
 from ._decode import decode, decode_terminal, may_fail, server_time
 from ._errors import CallError, Record, error_of
 from ._failure import NANOSECONDS, Attempt, Failure, Headers, Retry, Stop
 from ._http import Request, TransportError
+from ._pace import Lane, Pacer
 from ._redact import Secrets
 from ._routes import Operation
 from ._rules import RULES
+from ._standing import read_standing
 
 MAX_BODY = 64 << 10
 """How many bytes of a failure's body are looked at and kept."""
@@ -57,10 +60,35 @@ class Settings:
     timeout: float | None = None
     budget: Budget = field(default_factory=Budget)
     auto_keys: bool = True
+    pacing: bool = True
     count_header: str = ""
     on_attempt: OnAttempt | None = None
     logger: logging.Logger | None = None
     runtime: Runtime = field(default_factory=Runtime)
+
+
+@dataclass(frozen=True, slots=True)
+class Wishes:
+    """What is different for one call. None is what the client was made with."""
+
+    deadline: int | None = None
+    """By the runtime's monotonic clock."""
+    max_attempts: int | None = None
+    max_wait: float | None = None
+    attempt_timeout: float | None = None
+    pacing: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """How long and how often a call is made. No deadline or wait: no bound."""
+
+    deadline: int | None
+    attempts: int
+    max_wait: int
+    """In nanoseconds; 0 or less: no bound."""
+    attempt_timeout: float
+    """In seconds; 0 or less: no bound."""
 
 
 class Gate:
@@ -69,27 +97,46 @@ class Gate:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.purse = Purse(settings.budget)
-        self.attempts = settings.max_attempts or RULES.attempts
-        self.max_wait = (
-            RULES.max_hint or _MAX_WAIT
-            if settings.max_wait is None
-            else int(settings.max_wait * NANOSECONDS)
-        )
-        self.attempt_timeout = (
-            RULES.timeout / NANOSECONDS
-            if settings.attempt_timeout is None
-            else settings.attempt_timeout
+        self.pacer = Pacer()
+
+    def begin(self, request: Request, wishes: Wishes) -> Call:
+        """Begin a call."""
+        self.purse.earn()
+        request = self._keyed(request)
+        paced = self.settings.pacing and wishes.pacing
+        lane = self._lane(request) if paced else None
+        return Call(self, request, self._bounds(wishes), lane)
+
+    def _bounds(self, wishes: Wishes) -> Bounds:
+        own = self.settings
+        wait = own.max_wait if wishes.max_wait is None else wishes.max_wait
+        timeout = wishes.attempt_timeout
+        if timeout is None:
+            timeout = own.attempt_timeout
+        return Bounds(
+            deadline=wishes.deadline,
+            attempts=wishes.max_attempts or own.max_attempts or RULES.attempts,
+            max_wait=(RULES.max_hint or _MAX_WAIT)
+            if wait is None
+            else int(wait * NANOSECONDS),
+            attempt_timeout=RULES.timeout / NANOSECONDS if timeout is None else timeout,
         )
 
-    def begin(
-        self,
-        request: Request,
-        deadline: int | None,
-        max_attempts: int | None,
-    ) -> Call:
-        """Begin a call; the deadline is by the runtime's monotonic clock."""
-        self.purse.earn()
-        return Call(self, self._keyed(request), deadline, max_attempts or self.attempts)
+    def _lane(self, request: Request) -> Lane | None:
+        """Find where a call queues: by host, credential and own rate."""
+        if RULES.pace is None:
+            return None
+        parts = urlsplit(request.url)
+        name = [parts.netloc.lower(), request.header("Authorization")]
+        for place, key in RULES.schemes:
+            if place == "header":
+                name.append(request.header(key))
+            else:
+                name.append(",".join(parse_qs(parts.query).get(key, ())))
+        operation = RULES.operation(request.method, request.url)
+        if operation is not None and operation.limited:
+            name.append(operation.name)
+        return self.pacer.find(tuple(name))
 
     def _keyed(self, request: Request) -> Request:
         header = RULES.key_header
@@ -108,18 +155,20 @@ class Again:
     """The call is to be sent again after a wait, in nanoseconds."""
 
     wait: int
+    appointed: bool
+    """A limit itself named the moment."""
 
 
 class Call:
     """The attempts of one call."""
 
     def __init__(
-        self, gate: Gate, request: Request, deadline: int | None, most: int
+        self, gate: Gate, request: Request, bounds: Bounds, lane: Lane | None
     ) -> None:
         self._gate = gate
         self._request = request
-        self._deadline = deadline
-        self._most = most
+        self._bounds = bounds
+        self._lane = lane
         self._runtime = gate.settings.runtime
         self._secrets: Secrets | None = None
         self._attempts: list[Attempt] = []
@@ -129,6 +178,45 @@ class Call:
         self._headers = Headers()
         self._body = b""
         self._error: TransportError | None = None
+
+    def enter(self) -> int:
+        """Ask for room; return how long to wait for it, in nanoseconds.
+
+        A call that cannot wait so long is over.
+        """
+        if self._lane is None:
+            return 0
+        now, bounds = self._runtime.monotonic(), self._bounds
+        most = bounds.max_wait if bounds.max_wait > 0 else math.inf
+        stopped: Stop = "max_wait"
+        # At its deadline a call cannot be made any more.
+        if bounds.deadline is not None and bounds.deadline - now - 1 < most:
+            most, stopped = bounds.deadline - now - 1, "deadline"
+        wait, reserved = self._lane.enter(now, most)
+        if not reserved:
+            raise self._no_room(wait, stopped)
+        if wait and (logger := self._gate.settings.logger):
+            logger.debug("waiting %.3f s for room", wait / NANOSECONDS)
+        return wait
+
+    def leave(self) -> bool:
+        """End a wait for room; False: ask once more."""
+        return self._lane is None or self._lane.leave(self._runtime.monotonic())
+
+    def forgo(self) -> None:
+        """Give the place up."""
+        if self._lane is not None:
+            self._lane.forgo()
+
+    def join(self) -> None:
+        """Take the place that the server itself has given."""
+        if self._lane is not None:
+            self._lane.join()
+
+    def lost(self) -> None:
+        """Note that an attempt was given up."""
+        if self._lane is not None:
+            self._lane.lost()
 
     def next(self) -> tuple[Request, float | None]:
         """Return the next attempt, and how many seconds it may take."""
@@ -140,17 +228,23 @@ class Call:
             request = replace(request, headers=(*others, count))
         left = self.left()
         self._overdue = math.inf if left is None else time.monotonic() + left
-        limits = [s for s in (self._gate.attempt_timeout, left) if s is not None]
+        limits = [s for s in (self._bounds.attempt_timeout, left) if s is not None]
         return request, min((s for s in limits if s > 0 or s is left), default=None)
 
     def left(self) -> float | None:
         """How many seconds the caller waits, at most, for the body of a success."""
-        if self._deadline is None:
+        deadline = self._bounds.deadline
+        if deadline is None:
             return None
-        return max(self._deadline - self._runtime.monotonic(), 0) / NANOSECONDS
+        return max(deadline - self._runtime.monotonic(), 0) / NANOSECONDS
 
-    def may_fail(self, status: int, headers: Headers) -> bool:
-        """Whether a response may tell of a failure, so that its body is needed."""
+    def heard(self, status: int, headers: Headers) -> bool:
+        """Take in a response; return whether its body may tell of a failure."""
+        if self._lane is not None and RULES.pace is not None:
+            now = self._runtime.monotonic()
+            server = server_time(headers, self._runtime.now())
+            standing = read_standing(RULES.pace, headers, now, server)
+            self._lane.saw(now, standing)
         return may_fail(status, headers)
 
     def succeeded(self, status: int) -> None:
@@ -176,27 +270,50 @@ class Call:
 
     def failed(self, error: TransportError) -> Again | CallError:
         """Judge an attempt that got no response."""
+        self.lost()
         self._failure = self._network_failure(error)
         self._headers, self._body, self._error = Headers(), b"", error
         return self._decide(self._find_secrets().text(str(error)))
 
+    def cancelled(self, why: str) -> CallError:
+        """Make the error of a wait that the caller ended; what was met is kept."""
+        self._error = TransportError(why)
+        return self._make("cancelled")
+
     def broken(self, headers: Headers, error: TransportError) -> CallError:
-        """Make the error of a success whose body broke off."""
+        """Make the error of a success whose body broke off, or cannot be read."""
         secrets = self._find_secrets()
         self._headers, self._error, self._body = secrets.headers(headers), error, b""
+        failure = Failure() if error.unreadable else self._network_failure(error)
         self._failure = replace(
-            self._network_failure(error),
-            request_id=self._headers.get(RULES.request_id_header, ""),
+            failure,
+            request_id=self._headers.get(RULES.request_id_header or "X-Request-Id", ""),
         )
         return self._make("")
 
-    def streamed(self, status: int, headers: Headers, body: bytes) -> CallError:
-        """Make the error that ended a stream."""
+    def _no_room(self, wait: int, stopped: Stop) -> CallError:
+        """Make the error of a call that is not sent; what was met is kept."""
+        if not self._attempts and RULES.pace is not None:
+            self._failure = Failure(
+                name=RULES.pace.code,
+                condition="rate_limited",
+                retry="after_wait",
+                wait=wait,
+                certain=True,
+            )
+            seconds = wait / NANOSECONDS
+            self._error = TransportError(
+                f"not sent: the limit has no room for it within {seconds:.3f} s",
+                sent=False,
+            )
+        return self._make(stopped)
+
+    def streamed(self, headers: Headers, body: bytes) -> CallError:
+        """Make the error that ended a stream, which has no status of its own."""
         secrets = self._find_secrets()
         headers, body = secrets.headers(headers), secrets.body(body)
         now = server_time(headers, self._runtime.now())
-        failure = secrets.failure(decode_terminal(headers, body, now))
-        self._failure = replace(failure, status=failure.status or status)
+        self._failure = secrets.failure(decode_terminal(headers, body, now))
         self._headers, self._body, self._error = headers, body, None
         return self._make("")
 
@@ -217,40 +334,48 @@ class Call:
             duration=took,
         )
         self._attempts.append(attempt)
-        wait, stopped = self._judge()
+        if self._lane and failure.condition == "rate_limited" and failure.wait:
+            self._lane.refused(self._runtime.monotonic(), failure.wait)
+        wait, appointed, stopped = self._judge()
         attempt = replace(attempt, wait=wait / NANOSECONDS, stopped=stopped)
         self._attempts[-1] = attempt
         self._tell(attempt)
         error = self._make(stopped)
         self._log(attempt, error)
-        return error if stopped else Again(wait)
+        return error if stopped else Again(wait, appointed)
 
-    def _judge(self) -> tuple[int, Stop]:
+    def _judge(self) -> tuple[int, bool, Stop]:
         """Say how long to wait, or why there is no further attempt."""
-        failure, now = self._failure, self._runtime.monotonic()
-        # The second is for a runtime whose clock stands still during attempts.
-        if self._deadline is not None and now >= self._deadline:
-            return 0, "deadline"
-        if time.monotonic() > self._overdue - 0.005:
-            return 0, "deadline"
-        if failure.items:
-            return 0, "partial"
-        if failure.retry not in ("after_wait", "backoff", "same_key"):
-            return 0, "advice"
-        if not self._safe():
-            return 0, "unsafe"
-        if not self._request.rewindable:
-            return 0, "body"
-        if len(self._attempts) >= self._most:
-            return 0, "attempts"
+        stopped = self._final()
+        if stopped:
+            return 0, False, stopped
         wait, appointed = self._wait()
-        if self._deadline is not None and wait >= self._deadline - now:
-            return 0, "deadline"
-        if 0 < self._gate.max_wait < wait:
-            return 0, "max_wait"
+        deadline, now = self._bounds.deadline, self._runtime.monotonic()
+        if deadline is not None and wait >= deadline - now:
+            return 0, False, "deadline"
+        if 0 < self._bounds.max_wait < wait:
+            return 0, False, "max_wait"
         if not appointed and not self._gate.purse.spend(now):
-            return 0, "budget"
-        return wait, ""
+            return 0, False, "budget"
+        return wait, appointed, ""
+
+    def _final(self) -> Stop:
+        """Say why the call is over, whatever the wait would be."""
+        failure, deadline = self._failure, self._bounds.deadline
+        # The second is for a runtime whose clock stands still during attempts.
+        if deadline is not None and self._runtime.monotonic() >= deadline:
+            return "deadline"
+        if time.monotonic() > self._overdue - 0.005:
+            return "deadline"
+        if failure.items:
+            return "partial"
+        if failure.retry not in ("after_wait", "backoff", "same_key"):
+            return "advice"
+        if not self._safe():
+            return "unsafe"
+        if not self._request.rewindable:
+            return "body"
+        return "attempts" if len(self._attempts) >= self._bounds.attempts else ""
 
     def _safe(self) -> bool:
         """Whether a repetition cannot do the call's work twice."""

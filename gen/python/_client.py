@@ -3,42 +3,34 @@
 from __future__ import annotations
 
 import logging
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from ._base import (
-    MOST_REDIRECTS,
-    PIECE,
-    Base,
-    Begun,
-    Content,
-    Query,
-    Response,
-    redirected,
-    until,
-)
+from ._base import PIECE, Base, CallOptions, Response
 from ._budget import Budget
-from ._call import MAX_BODY, Again, Call, OnAttempt, Runtime, Settings
+from ._call import OnAttempt, Runtime, Settings
 from ._errors import CallError
-from ._failure import NANOSECONDS
 from ._http import Answer, HTTPTransport, Transport, TransportError
 from ._rules import RULES
+from ._steps import Begun, Cancelled, Close, Opened, Read, Send, Step, Steps
 from ._stream import Documents, Event, Events
 
 if TYPE_CHECKING:
-    from typing_extensions import Self
+    from typing_extensions import Self, Unpack
 
 
 class Stream:
     """A success whose body is read as it arrives. Use it in a ``with`` block."""
 
-    def __init__(self, call: Call, answer: Answer, begun: Begun, url: str) -> None:
-        self.status = answer.status
-        self.headers = answer.headers
-        self.url = url
-        self._call, self._answer, self._begun = call, answer, begun
+    def __init__(self, opened: Opened[Answer]) -> None:
+        self.status = opened.answer.status
+        self.headers = opened.answer.headers
+        self.url = opened.url
+        self._call, self._answer = opened.call, opened.answer
+        self._begun = opened.begun
 
     def iter_bytes(self) -> Iterator[bytes]:
         """Give the body in pieces; one that breaks off is an error."""
@@ -62,13 +54,13 @@ class Stream:
 
     def events(self) -> Iterator[Event]:
         """Give server-sent events; one that tells of a failure is raised."""
-        reader = Events(self._call, self.status, self.headers)
+        reader = Events(self._call, self.headers)
         for data in self.iter_bytes():
             yield from reader.feed(data)
 
     def documents(self) -> Iterator[Any]:
         """Give lines of JSON, parsed; one that tells of a failure is raised."""
-        reader = Documents(self._call, self.status, self.headers)
+        reader = Documents(self._call, self.headers)
         try:
             for data in self.iter_bytes():
                 yield from reader.feed(data)
@@ -102,12 +94,13 @@ class Client(Base):
         max_wait: float | None = None,
         budget: Budget | None = None,
         auto_keys: bool = True,
+        pacing: bool = True,
         count_header: str = "",
         transport: Transport | None = None,
         on_attempt: OnAttempt | None = None,
         logger: logging.Logger | None = None,
         runtime: Runtime | None = None,
-        sleep: Callable[[float], None] = time.sleep,
+        sleep: Callable[[float], None] | None = None,
     ) -> None:
         """Make a client. None is the contract's own value, or the default.
 
@@ -121,6 +114,8 @@ class Client(Base):
             max_wait: The longest single wait. 0 or less: no bound.
             budget: Bounds the repetitions of all calls together.
             auto_keys: Make an idempotency key where the contract honours one.
+            pacing: Let calls wait that a limit would refuse, by what earlier
+                responses told of it. One that cannot wait so long is not sent.
             count_header: Carries the number of the repetition, 1 on the first.
             transport: Sends single attempts; HTTPTransport by default.
             on_attempt: Told of each attempt before any wait.
@@ -138,6 +133,7 @@ class Client(Base):
                 timeout=timeout,
                 budget=budget or Budget(),
                 auto_keys=auto_keys,
+                pacing=pacing,
                 count_header=count_header,
                 on_attempt=on_attempt,
                 logger=logger,
@@ -162,26 +158,14 @@ class Client(Base):
         method: str,
         url: str,
         *,
-        params: Query = None,
-        headers: Mapping[str, str] | None = None,
-        json: Any = None,
-        content: Content = None,
-        timeout: float | None = None,
-        max_attempts: int | None = None,
-        idempotency_key: str | None = None,
+        cancel: threading.Event | None = None,
+        **options: Unpack[CallOptions],
     ) -> Response:
-        """Make a call and read its answer; a failure is raised as a CallError."""
-        with self.stream(
-            method,
-            url,
-            params=params,
-            headers=headers,
-            json=json,
-            content=content,
-            timeout=timeout,
-            max_attempts=max_attempts,
-            idempotency_key=idempotency_key,
-        ) as stream:
+        """Make a call and read its answer; a failure is raised as a CallError.
+
+        Once cancel is set the call waits no more and makes no further attempt.
+        """
+        with self.stream(method, url, cancel=cancel, **options) as stream:
             content = stream.read()
             return Response(stream.status, stream.headers, content, stream.url)
 
@@ -191,94 +175,66 @@ class Client(Base):
         method: str,
         url: str,
         *,
-        params: Query = None,
-        headers: Mapping[str, str] | None = None,
-        json: Any = None,
-        content: Content = None,
-        timeout: float | None = None,
-        max_attempts: int | None = None,
-        idempotency_key: str | None = None,
+        cancel: threading.Event | None = None,
+        **options: Unpack[CallOptions],
     ) -> Iterator[Stream]:
         """Make a call whose answer is read as it arrives."""
-        request = self.make_request(
-            method, url, params, headers, json, content, idempotency_key
-        )
-        deadline = self.deadline(timeout)
-        for _ in range(MOST_REDIRECTS + 1):
-            call = self._gate.begin(request, deadline, max_attempts)
-            answer, begun = self._attempt(call)
-            try:
-                following = redirected(request, answer.status, answer.headers)
-                if following is None:
-                    yield Stream(call, answer, begun, request.url)
-                    return
-                request = following
-            finally:
-                answer.close()
-        raise call.broken(answer.headers, TransportError("too many redirects"))
+        opened = self._take(self.course(method, url, options), cancel)
+        try:
+            yield Stream(opened)
+        finally:
+            opened.answer.close()
 
-    def get(self, url: str, **options: Any) -> Response:
-        """GET; for the options see request."""
+    def get(self, url: str, **options: Unpack[CallOptions]) -> Response:
+        """GET; for the options see CallOptions."""
         return self.request("GET", url, **options)
 
-    def post(self, url: str, **options: Any) -> Response:
-        """POST; for the options see request."""
+    def post(self, url: str, **options: Unpack[CallOptions]) -> Response:
+        """POST; for the options see CallOptions."""
         return self.request("POST", url, **options)
 
-    def put(self, url: str, **options: Any) -> Response:
-        """PUT; for the options see request."""
+    def put(self, url: str, **options: Unpack[CallOptions]) -> Response:
+        """PUT; for the options see CallOptions."""
         return self.request("PUT", url, **options)
 
-    def patch(self, url: str, **options: Any) -> Response:
-        """PATCH; for the options see request."""
+    def patch(self, url: str, **options: Unpack[CallOptions]) -> Response:
+        """PATCH; for the options see CallOptions."""
         return self.request("PATCH", url, **options)
 
-    def delete(self, url: str, **options: Any) -> Response:
-        """DELETE; for the options see request."""
+    def delete(self, url: str, **options: Unpack[CallOptions]) -> Response:
+        """DELETE; for the options see CallOptions."""
         return self.request("DELETE", url, **options)
 
-    def _attempt(self, call: Call) -> tuple[Answer, Begun]:
-        """Send until there is a success; also return what was read of its body."""
-        while True:
-            verdict: Again | CallError | None
-            cause: TransportError | None = None
-            request, seconds = call.next()
-            try:
-                answer = self._transport.send(request, until(seconds))
-            except TransportError as error:
-                verdict, cause = call.failed(error), error
-            else:
-                try:
-                    begun, verdict = Begun(), None
-                    if call.may_fail(answer.status, answer.headers):
-                        begun = _peek(answer)
-                        verdict = call.answered(
-                            answer.status, answer.headers, begun.data
-                        )
-                    else:
-                        call.succeeded(answer.status)
-                    if verdict is None:
-                        answer.limit(until(call.left()))
-                        return answer, begun
-                except BaseException:
-                    answer.close()
-                    raise
-                answer.close()
-            if isinstance(verdict, Again):
-                self._sleep(verdict.wait / NANOSECONDS)
-                continue
-            raise verdict from cause
-
-
-def _peek(answer: Answer) -> Begun:
-    """Read the beginning of a body; one that breaks off ends there."""
-    data = b""
-    while len(data) < MAX_BODY:
+    def _take(
+        self, steps: Steps[Answer], cancel: threading.Event | None
+    ) -> Opened[Answer]:
+        """Take the steps of a call, and tell it how each of them went."""
         try:
-            more = answer.read(MAX_BODY - len(data))
-        except TransportError as error:
-            return Begun(data, error)
-        if not more:
-            break
-        data += more
-    return Begun(data)
+            step = next(steps)
+            while True:
+                try:
+                    done = self._do(step, cancel)
+                except BaseException as error:  # noqa: BLE001 - the call sees to it
+                    step = steps.throw(error)
+                else:
+                    step = steps.send(done)
+        except StopIteration as end:
+            opened: Opened[Answer] = end.value
+            return opened
+
+    def _do(self, step: Step[Answer], cancel: threading.Event | None) -> Any:
+        if isinstance(step, Send):
+            return self._transport.send(step.request, step.deadline)
+        if isinstance(step, Read):
+            return step.answer.read(step.most)
+        if isinstance(step, Close):
+            return step.answer.close()
+        if self._sleep is not None:
+            self._sleep(step.seconds)
+        elif cancel is not None:
+            cancel.wait(step.seconds)
+        else:
+            time.sleep(step.seconds)
+        if cancel is not None and cancel.is_set():
+            raise Cancelled
+        return None

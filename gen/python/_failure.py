@@ -12,6 +12,7 @@ Retry = Literal["never", "after_wait", "backoff", "same_key", "new_key", "after_
 
 Stop = Literal[
     "",
+    "cancelled",
     "deadline",
     "partial",
     "advice",
@@ -30,6 +31,7 @@ Origin = Literal["server", "client"]
 """Who established the failure: a response, or this side, which got none."""
 
 STOPS: Mapping[Stop, str] = {
+    "cancelled": "cancelled by the caller",
     "deadline": "the caller's deadline is too near",
     "partial": "part of the call was done",
     "unsafe": "not repeated, since it may have had an effect and carries no "

@@ -48,6 +48,7 @@ class TransportError(Exception):
         sent: bool = True,
         timed_out: bool = False,
         permanent: bool = False,
+        unreadable: bool = False,
     ) -> None:
         super().__init__(reason)
         self.sent = sent
@@ -55,6 +56,8 @@ class TransportError(Exception):
         self.timed_out = timed_out
         self.permanent = permanent
         """Whether a second attempt would meet the same."""
+        self.unreadable = unreadable
+        """Whether the network did its part, and the body is at fault."""
 
 
 class Answer(Protocol):

@@ -9,8 +9,12 @@ from dataclasses import dataclass, field
 class Operation:
     """What is special about an operation."""
 
+    name: str
+    """Its method and pattern."""
     safe: bool
     unkeyed: bool
+    limited: bool
+    """It has a rate of its own."""
 
 
 @dataclass(slots=True)

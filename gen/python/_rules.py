@@ -13,6 +13,7 @@ from urllib.parse import unquote, urlsplit
 from ._contract import CONTRACT
 from ._failure import NANOSECONDS, Failure, Retry
 from ._routes import Operation, Routes
+from ._standing import PaceRules
 
 _MILLISECOND = 1_000_000
 _LONGEST = 10 * 365 * 86400 * NANOSECONDS
@@ -185,6 +186,7 @@ class Rules:
         streams = data.get("streams", {})
         self.event: str = streams.get("event", "")
         self.ndjson: bool = streams.get("ndjson", False)
+        self.pace = PaceRules.of(data["pace"]) if data.get("pace") else None
         self.partial = tuple(
             Partial(
                 _pairs(p["statuses"]),
@@ -196,7 +198,12 @@ class Rules:
         )
         self._operations = Routes()
         for o in data.get("operations", ()):
-            special = Operation(o.get("safe", False), o.get("unkeyed", False))
+            special = Operation(
+                f"{o['method']} {o['path']}",
+                o.get("safe", False),
+                o.get("unkeyed", False),
+                o.get("limited", False),
+            )
             self._operations.add(o["method"], o["path"], special)
 
     def _read_retry(self, data: Mapping[str, Any], reset: str) -> None:

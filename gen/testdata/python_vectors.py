@@ -4,26 +4,26 @@ The argument is what sends: sync, threads, httpx-sync or httpx-async.
 """
 
 import asyncio
+import concurrent.futures
+import contextvars
 import importlib
 import json
 import logging
 import pickle
+import queue
 import sys
+import threading
 import traceback
 
-
-def read():
-    return json.loads(sys.stdin.readline())
+NUMBER = contextvars.ContextVar("number")
+"""Of the call that a thread or a task makes, from 1."""
+WRITING = threading.Lock()
 
 
 def write(message):
-    sys.stdout.write(json.dumps(message) + "\n")
-    sys.stdout.flush()
-
-
-def wait(seconds):
-    write({"wait_ms": seconds * 1000})
-    assert read().get("go")
+    with WRITING:
+        sys.stdout.write(json.dumps(message) + "\n")
+        sys.stdout.flush()
 
 
 def in_turn(values):
@@ -37,8 +37,10 @@ class Case:
         name = case["contract"].replace("-", "_") + "_client"
         self.package = importlib.import_module(name)
         self.logged = []
-        settings, start = case["client"], self.epoch(case["start"])
-        self.now = start
+        settings, self.now = case["client"], 0
+        self.calls = case["calls"]
+        self.sleeping = {}
+        self.cancels = [threading.Event() for _ in self.calls]
         runtime = self.package.Runtime(
             now=lambda: self.now,
             monotonic=lambda: self.now,
@@ -51,6 +53,7 @@ class Case:
             "max_attempts": settings.get("attempts") or None,
             "max_wait": self.seconds(settings.get("max_wait_ms")),
             "attempt_timeout": self.seconds(settings.get("attempt_timeout_ms")),
+            "pacing": not settings.get("no_pacing", False),
             "auto_keys": not settings.get("no_keys", False),
             "count_header": settings.get("count_header", ""),
             "runtime": runtime,
@@ -78,13 +81,6 @@ class Case:
             )
 
     @staticmethod
-    def epoch(text):
-        import datetime
-
-        at = datetime.datetime.fromisoformat(text.replace("Z", "+00:00"))
-        return round(at.timestamp() * 1e9)
-
-    @staticmethod
     def seconds(ms):
         return None if not ms else ms / 1000
 
@@ -93,19 +89,28 @@ class Case:
 
         class Handler(logging.Handler):
             def emit(self, record):
-                case.logged.append(record.getMessage() + repr(record.failure))
+                case.logged.append(record.getMessage() + repr(record.__dict__))
 
         return Handler()
 
     def sleep(self, seconds):
-        wait(seconds)
-        self.now += round(seconds * 1e9)
+        number = NUMBER.get()
+        woken = self.sleeping[number] = queue.SimpleQueue()
+        write({"call": number, "wait_ms": seconds * 1000})
+        woken.get()
+        if self.calls[number - 1].get("cancel"):
+            self.cancels[number - 1].set()
 
     async def asleep(self, seconds):
-        self.sleep(seconds)
+        number = NUMBER.get()
+        woken = self.sleeping[number] = asyncio.Queue()
+        write({"call": number, "wait_ms": seconds * 1000})
+        await woken.get()
+        if self.calls[number - 1].get("cancel"):
+            asyncio.current_task().cancel()
+            await asyncio.sleep(0)
 
-    def arguments(self):
-        call = self.case["call"]
+    def arguments(self, call):
         content = call.get("body")
         if call.get("fill"):
             content = "x" * call["fill"]
@@ -119,34 +124,58 @@ class Case:
             "headers": call.get("headers"),
             "content": content,
             "timeout": self.seconds(call.get("deadline_ms")),
+            "max_wait": self.seconds(call.get("max_wait_ms")),
+            "pacing": not call.get("no_pacing", False),
         }
 
-    def call(self):
-        if self.mode in ("sync", "httpx-sync"):
-            return self.call_sync()
-        return asyncio.get_event_loop().run_until_complete(self.call_async())
-
-    def call_sync(self):
+    def call_sync(self, number):
+        NUMBER.set(number)
+        call, outcome = self.calls[number - 1], {}
+        arguments = self.arguments(call) | {"cancel": self.cancels[number - 1]}
         try:
-            with self.client.stream(**self.arguments()) as stream:
-                try:
-                    body, broken = stream.read().decode(), False
-                except self.package.CallError:
-                    body, broken = "", True
-                return {"status": stream.status, "body": body, "broken": broken}
+            with self.client.stream(**arguments) as stream:
+                outcome["status"] = stream.status
+                if call.get("stream") == "events":
+                    outcome["events"] = events = []
+                    for event in stream.events():
+                        events.append(told_event(event))
+                elif call.get("stream") == "lines":
+                    outcome["lines"] = lines = []
+                    for line in stream.documents():
+                        lines.append(line)
+                else:
+                    try:
+                        outcome["body"] = stream.read().decode()
+                    except self.package.CallError:
+                        outcome["broken"] = True
         except self.package.CallError as error:
-            return self.failed(error)
+            outcome |= self.failed(error)
+        return outcome
 
-    async def call_async(self):
+    async def call_async(self, number):
+        NUMBER.set(number)
+        call, outcome = self.calls[number - 1], {}
         try:
-            async with self.client.stream(**self.arguments()) as stream:
-                try:
-                    body, broken = (await stream.read()).decode(), False
-                except self.package.CallError:
-                    body, broken = "", True
-                return {"status": stream.status, "body": body, "broken": broken}
+            async with self.client.stream(**self.arguments(call)) as stream:
+                outcome["status"] = stream.status
+                if call.get("stream") == "events":
+                    outcome["events"] = events = []
+                    async for event in stream.events():
+                        events.append(told_event(event))
+                elif call.get("stream") == "lines":
+                    outcome["lines"] = lines = []
+                    async for line in stream.documents():
+                        lines.append(line)
+                else:
+                    try:
+                        outcome["body"] = (await stream.read()).decode()
+                    except self.package.CallError:
+                        outcome["broken"] = True
         except self.package.CallError as error:
-            return self.failed(error)
+            outcome |= self.failed(error)
+        except asyncio.CancelledError as error:  # asyncio's own, with ours as its cause
+            outcome |= self.failed(error.__cause__)
+        return outcome
 
     def failed(self, error):
         again = pickle.loads(pickle.dumps(error))
@@ -165,11 +194,16 @@ class Case:
         if error.condition:
             assert isinstance(error, package.conditions.CLASSES[error.condition]), error
 
-    def end(self):
+    async def end(self):
         if hasattr(self.client, "close"):
             self.client.close()
         else:
-            asyncio.get_event_loop().run_until_complete(self.client.aclose())
+            await self.client.aclose()
+
+
+def told_event(event):
+    told = {"event": event.event, "data": event.data, "id": event.id}
+    return told | {"retry_ms": (event.retry or 0) * 1000}
 
 
 def shared(error):
@@ -223,29 +257,67 @@ def told(value):
     return value
 
 
-def main(mode):
-    asyncio.set_event_loop(asyncio.new_event_loop())
-    case, inner = None, None
+async def answer(case, number):
+    """Make a call, while further messages are read."""
+    try:
+        if case.mode in ("sync", "httpx-sync"):
+            outcome = await threaded(case.call_sync, number)
+        else:
+            outcome = await case.call_async(number)
+        write({"call": number, "outcome": outcome})
+    except Exception:
+        write({"call": number, "fault": traceback.format_exc()})
+
+
+async def threaded(work, *arguments):
+    """Work in a thread of its own: a pool might have too few."""
+    loop, done = asyncio.get_running_loop(), asyncio.Queue()
+
+    def run():
+        try:
+            result = work(*arguments), None
+        except BaseException as error:
+            result = None, error
+        loop.call_soon_threadsafe(done.put_nowait, result)
+
+    threading.Thread(target=run, daemon=True).start()
+    value, error = await done.get()
+    if error is not None:
+        raise error
+    return value
+
+
+async def main(mode):
+    case, inner, tasks = None, None, set()
+    pool = concurrent.futures.ThreadPoolExecutor(32)  # cases have calls enough at once
+    asyncio.get_running_loop().set_default_executor(pool)
     if mode.startswith("httpx"):  # making one takes long, and cases need not do it
         httpx = importlib.import_module("httpx")
         inner = httpx.Client() if mode == "httpx-sync" else httpx.AsyncClient()
-    while line := sys.stdin.readline():
+    while line := await threaded(sys.stdin.readline):
         message = json.loads(line)
         try:
             if "begin" in message:
                 case = Case(message["begin"], message["url"], mode, inner)
-                write({"ready": True})
+            elif "now_ms" in message:
+                case.now = round(message["now_ms"] * 1e6)
             elif "call" in message:
-                write({"outcome": case.call()})
+                task = asyncio.create_task(answer(case, message["call"]))
+                tasks.add(task)
+                task.add_done_callback(tasks.discard)
+                continue
+            elif "go" in message:
+                case.sleeping[message["go"]].put_nowait(None)
+                continue
             else:
-                case.end()
-                write({"ready": True})
+                await case.end()
+            write({"ready": True})
         except Exception:
             write({"fault": traceback.format_exc()})
     if mode == "httpx-sync":
         inner.close()
     elif inner:
-        asyncio.get_event_loop().run_until_complete(inner.aclose())
+        await inner.aclose()
 
 
-main(sys.argv[1])
+asyncio.run(main(sys.argv[1]))

@@ -5,15 +5,9 @@ import { pathToFileURL } from "node:url";
 import { inspect } from "node:util";
 
 const packages = process.argv[2];
-const input = createInterface({ input: process.stdin })[Symbol.asyncIterator]();
 
 function say(message) {
   process.stdout.write(JSON.stringify(message) + "\n");
-}
-
-async function hear() {
-  const { value, done } = await input.next();
-  return done ? undefined : JSON.parse(value);
 }
 
 /** Gives values one after the other, the last over and over. */
@@ -26,7 +20,8 @@ async function begin({ begin: test, url }) {
   const api = await import(
     pathToFileURL(`${packages}/${test.contract}/dist/index.js`).href
   );
-  const state = { test, api, now: Date.parse(test.start), abort: undefined };
+  const state = { test, api, now: Date.parse(test.start), sleeping: new Map() };
+  state.aborts = test.calls.map(() => new AbortController());
   const s = test.client;
   const options = {
     baseURL: url,
@@ -34,46 +29,67 @@ async function begin({ begin: test, url }) {
     maxWait: s.max_wait_ms,
     attemptTimeout: s.attempt_timeout_ms,
     noKeys: s.no_keys,
+    noPacing: s.no_pacing,
     countHeader: s.count_header,
     budget: s.budget,
     random: inTurn(s.random),
     newKey: inTurn(s.keys),
     now: () => state.now,
     sleep: async (ms, signal) => {
-      say({ wait_ms: ms });
-      await hear();
-      if (test.call.cancel) state.abort.abort();
-      signal?.throwIfAborted();
-      state.now += ms;
+      const n = state.aborts.findIndex((abort) => abort.signal === signal);
+      say({ call: n + 1, wait_ms: ms });
+      await new Promise((resolve) => state.sleeping.set(n + 1, resolve));
+      if (test.calls[n].cancel) state.aborts[n].abort();
+      signal.throwIfAborted();
     },
   };
-  for (const name of Object.keys(options))
-    if (options[name] === undefined) delete options[name];
-  state.client = new api.Client(options);
+  state.client = new api.Client(set(options));
   return state;
 }
 
-async function call({ test, api, client, ...state }, begun) {
-  const { call } = test;
-  begun.abort = new AbortController();
-  const init = { method: call.method, headers: call.headers ?? {} };
-  if (call.cancel) init.signal = begun.abort.signal;
-  if (call.deadline_ms !== undefined) init.timeout = call.deadline_ms;
+/** What is undefined is left out. */
+function set(options) {
+  for (const name of Object.keys(options))
+    if (options[name] === undefined) delete options[name];
+  return options;
+}
+
+async function call({ test, api, client, aborts }, n) {
+  const call = test.calls[n];
+  const init = set({
+    method: call.method,
+    headers: call.headers ?? {},
+    signal: aborts[n].signal,
+    timeout: call.deadline_ms,
+    maxWait: call.max_wait_ms,
+    noPacing: call.no_pacing,
+  });
   if (call.fill) init.body = "x".repeat(call.fill);
   else if (call.body !== undefined) init.body = call.body;
   if (call.once) init.body = new Blob([init.body]).stream();
-  let response;
+  const outcome = {};
   try {
-    response = await client.fetch(call.path, init);
+    const response = await client.fetch(call.path, init);
+    outcome.status = response.status;
+    if (call.stream) await read(client, call.stream, response, outcome);
+    else {
+      outcome.body = await response.text().catch(() => undefined);
+      outcome.broken = outcome.body === undefined;
+    }
   } catch (error) {
     if (!(error instanceof api.CallError)) throw error;
-    return { error: shared(error), texts: texts(error) };
+    Object.assign(outcome, { error: shared(error), texts: texts(error) });
   }
-  try {
-    return { status: response.status, body: await response.text() };
-  } catch {
-    return { status: response.status, broken: true };
-  }
+  return outcome;
+}
+
+async function read(client, kind, response, outcome) {
+  outcome[kind] = [];
+  if (kind === "lines")
+    for await (const line of client.lines(response)) outcome.lines.push(line);
+  else
+    for await (const { retry, ...event } of client.events(response))
+      outcome.events.push({ ...event, retry_ms: retry ?? 0 });
 }
 
 /** An error in the words that all languages share. */
@@ -123,15 +139,21 @@ function texts(e) {
   ];
 }
 
+/** Does what a message asks for; a call goes on while further ones are read. */
 let state;
-for (let m = await hear(); m !== undefined; m = await hear()) {
-  try {
-    if (m.begin) {
-      state = await begin(m);
-      say({ ready: true });
-    } else if (m.call) say({ outcome: await call(state, state) });
-    else say({ ready: true });
-  } catch (error) {
-    say({ fault: String(error?.stack ?? error) });
-  }
+async function obey(m) {
+  if (m.begin) state = await begin(m);
+  else if (m.now_ms !== undefined) state.now = m.now_ms;
+  else if (m.go) return state.sleeping.get(m.go)();
+  else if (m.call)
+    return say({ call: m.call, outcome: await call(state, m.call - 1) });
+  say({ ready: true });
+}
+
+for await (const line of createInterface({ input: process.stdin })) {
+  const m = JSON.parse(line);
+  const done = obey(m).catch((error) =>
+    say({ call: m.call, fault: String(error?.stack ?? error) }),
+  );
+  if (!m.call) await done;
 }

@@ -1,7 +1,16 @@
 // A fetch that copes with failures as the contract says.
 
-import type { Contract, Failure } from "./data.js";
-import { decode } from "./decode.js";
+import {
+  isStream,
+  mayFail,
+  nothing,
+  resolve,
+  type Call,
+  type Failed,
+  type Next,
+} from "./call.js";
+import { bareFailure, type Contract, type Failure } from "./data.js";
+import { decode, decodeTerminal, isError } from "./decode.js";
 import {
   isRetryable,
   nameOf,
@@ -20,84 +29,18 @@ import {
   watch,
   type Watch,
 } from "./network.js";
+import type { CallInit, ClientOptions } from "./options.js";
+import { Pacer } from "./pace.js";
 import { Secrets } from "./redact.js";
+import { backoff, operationOf, Purse, type Stop } from "./retry.js";
+import { readStanding } from "./standing.js";
 import {
-  backoff,
-  operationOf,
-  Purse,
-  type Budget,
-  type Stop,
-} from "./retry.js";
-import { events, lines, type ServerEvent } from "./stream.js";
-
-/** How a client calls. Whatever is left out is the contract's. */
-export interface ClientOptions {
-  /** The key, sent as the API documents it; only to the API itself. */
-  apiKey?: string;
-  /** Where the API is. */
-  baseURL?: string;
-  /** Sent with every call to the API itself. */
-  headers?: Record<string, string>;
-  /** Tries of a call, the first included; 1 never repeats. */
-  attempts?: number;
-  /**
-   * The longest wait between attempts, in milliseconds; a longer one ends the
-   * call at once. Negative: no bound.
-   */
-  maxWait?: number;
-  /** Milliseconds until an attempt must have answered. Negative: no bound. */
-  attemptTimeout?: number;
-  budget?: Budget;
-  /** Do not add idempotency keys. */
-  noKeys?: boolean;
-  /** A header that tells which repetition a request is. */
-  countHeader?: string;
-  /** Called after each attempt. */
-  onAttempt?: (attempt: Attempt) => void;
-  /** What sends a single attempt; the platform's fetch. */
-  fetch?: (url: string, init: RequestInit) => Promise<Response>;
-  /** The rest is for tests that own time and chance. */
-  now?: () => number;
-  sleep?: (ms: number, signal: AbortSignal | undefined) => Promise<void>;
-  random?: () => number;
-  newKey?: () => string;
-}
-
-/** What one call can say besides what fetch knows. */
-export interface CallOptions {
-  attempts?: number;
-  maxWait?: number;
-  attemptTimeout?: number;
-  /** Milliseconds for the whole call, waits included. */
-  timeout?: number;
-  /** The key of this call; the same for the same intent. */
-  idempotencyKey?: string;
-}
-
-export type CallInit = RequestInit & CallOptions;
-
-/** One call, as it goes on. */
-interface Call {
-  readonly url: URL;
-  readonly init: RequestInit;
-  readonly headers: Headers;
-  readonly method: string;
-  readonly key: string;
-  readonly options: CallOptions;
-  readonly deadline: number | undefined;
-  readonly replayable: boolean;
-  readonly secrets: Secrets;
-  readonly attempts: Attempt[];
-}
-
-/** How an attempt ended, when not in a success. */
-interface Failed {
-  readonly failure: Failure;
-  readonly headers: Headers | undefined;
-  readonly body: string;
-  readonly cause: unknown;
-  readonly unsent: boolean;
-}
+  events,
+  lines,
+  StreamError,
+  type Endings,
+  type ServerEvent,
+} from "./stream.js";
 
 const defaultMaxWait = 5 * 60_000;
 
@@ -108,6 +51,9 @@ export class ApiClient {
   readonly #options: ClientOptions;
   readonly #base: URL;
   readonly #purse: Purse;
+  readonly #pacer: Pacer;
+  /** The calls of responses, whose streams may yet tell of a failure. */
+  readonly #calls = new WeakMap<Response, Call>();
 
   constructor(
     contract: Contract,
@@ -119,6 +65,7 @@ export class ApiClient {
     this.#options = options;
     this.#base = new URL(options.baseURL ?? contract.base_url);
     this.#purse = new Purse(options.budget);
+    this.#pacer = new Pacer(contract);
   }
 
   /**
@@ -132,25 +79,23 @@ export class ApiClient {
   async fetch(path: string | URL, init: CallInit = {}): Promise<Response> {
     const call = this.#begin(path, init);
     this.#purse.earn();
+    await this.#enter(call, undefined);
     for (;;) {
       const began = this.#now();
       const outcome = await this.#attempt(call);
       if (outcome instanceof Response) {
         this.#note(call, began, outcome.status, undefined, 0, undefined);
+        this.#calls.set(outcome, call);
         return outcome;
       }
       const next = this.#decide(call, outcome);
       const status = outcome.failure.status;
       this.#note(call, began, status, outcome, next.wait, next.stop);
       if (next.stop) throw this.#failed(call, outcome, next.stop);
-      try {
-        await (this.#options.sleep ?? sleep)(
-          next.wait,
-          call.init.signal ?? undefined,
-        );
-      } catch (reason) {
-        throw this.#failed(call, { ...outcome, cause: reason }, "cancelled");
-      }
+      await this.#sleep(call, outcome, next.wait);
+      // Who was told when to come has a place of its own.
+      if (next.appointed) call.lane?.join();
+      else await this.#enter(call, outcome);
     }
   }
 
@@ -172,18 +117,21 @@ export class ApiClient {
     return (text === "" ? undefined : JSON.parse(text)) as T;
   }
 
-  /** The events of a stream. One that tells of a failure is thrown instead. */
+  /**
+   * The events of a response that fetch gave. One that tells of a failure is
+   * thrown instead, and so is a stream that breaks off.
+   */
   events(response: Response): AsyncGenerator<ServerEvent, void, undefined> {
-    return events(response, this.#contract.streams.event, (body, cause) =>
-      this.#broken(response, body, cause),
-    );
+    const failing = this.#contract.streams.event || "error";
+    return events(response, failing, this.#endings(response));
   }
 
-  /** The JSON lines of a stream. One that tells of a failure is thrown instead. */
+  /** The JSON lines of a response that fetch gave, in the same way. */
   lines<T>(response: Response): AsyncGenerator<T, void, undefined> {
-    return lines<T>(response, (body, cause) =>
-      this.#broken(response, body, cause),
-    );
+    const contract = this.#contract;
+    const looksLast = (line: string): boolean =>
+      contract.streams.ndjson && isError(contract, line);
+    return lines<T>(response, looksLast, this.#endings(response));
   }
 
   #now(): number {
@@ -200,17 +148,20 @@ export class ApiClient {
       headers.set(name, value),
     );
     const method = (init.method ?? "GET").toUpperCase();
+    const key = this.#key(method, url, headers, init.idempotencyKey);
+    const paced = !(init.noPacing ?? this.#options.noPacing);
     return {
       url,
       init,
       headers,
       method,
-      key: this.#key(method, url, headers, init.idempotencyKey),
+      key,
       options: init,
       deadline:
         init.timeout === undefined ? undefined : this.#now() + init.timeout,
       replayable: !isStream(init.body),
       secrets: new Secrets(this.#contract, url, headers),
+      lane: paced ? this.#pacer.lane(method, url, headers) : undefined,
       attempts: [],
     };
   }
@@ -252,14 +203,85 @@ export class ApiClient {
     const init: RequestInit = { ...call.init, method: call.method, headers };
     if (watched.signal) init.signal = watched.signal;
     if (!call.replayable) Object.assign(init, { duplex: "half" });
+    let answered = false;
     try {
       const send = this.#options.fetch ?? globalThis.fetch;
       const response = await send(call.url.href, init);
+      answered = true;
+      this.#saw(call, response);
       return await this.#read(call, response, watched);
     } catch (cause) {
+      if (!answered) call.lane?.lost();
       watched.release();
       return this.#unanswered(call, cause, watched);
     }
+  }
+
+  /** Takes in what a response tells of the limit. */
+  #saw(call: Call, response: Response): void {
+    const { pace } = this.#contract;
+    if (!call.lane || !pace) return;
+    const clocks = { now: this.#now(), server: this.#serverTime(response) };
+    call.lane.saw(clocks.now, readStanding(pace, response.headers, clocks));
+  }
+
+  /**
+   * Waits until the call's limit has room; after an attempt, met tells of it. The
+   * call fails at once when that is later than it may wait.
+   */
+  async #enter(call: Call, met: Failed | undefined): Promise<void> {
+    const { lane } = call;
+    if (!lane) return;
+    for (let inside = false; !inside;) {
+      const now = this.#now();
+      const longest = this.#longestWait(call);
+      const left = (call.deadline ?? Infinity) - now;
+      // At its deadline a call cannot be made any more.
+      const room = lane.enter(now, Math.min(longest, left - 1e-6));
+      if ("late" in room) {
+        const stop = left - 1e-6 < longest ? "deadline" : "max_wait";
+        throw this.#failed(call, met ?? this.#unsent(room.late), stop);
+      }
+      if (room.wait === 0) return;
+      const blank = met ?? nothing(undefined);
+      try {
+        await this.#sleep(call, blank, room.wait);
+      } catch (error) {
+        lane.forgo();
+        throw error;
+      }
+      inside = lane.leave(this.#now());
+    }
+  }
+
+  /** How a call that is not sent fails: as the server would have it. */
+  #unsent(wait: number): Failed {
+    const text = `not sent: the limit has no room for it within ${wait} ms`;
+    const unsent = nothing(new Error(text), "rate_limited", "after_wait");
+    const { failure } = unsent;
+    failure.entry = this.#contract.codes.find(
+      (entry) => entry.name === this.#contract.pace?.code,
+    );
+    failure.retryAfter = wait;
+    return unsent;
+  }
+
+  /** Waits, unless the caller ends the call. */
+  async #sleep(call: Call, met: Failed, ms: number): Promise<void> {
+    const signal = call.init.signal ?? undefined;
+    try {
+      await (this.#options.sleep ?? sleep)(ms, signal);
+    } catch (reason) {
+      throw this.#failed(call, { ...met, cause: reason }, "cancelled");
+    }
+  }
+
+  #longestWait(call: Call): number {
+    const longest =
+      call.options.maxWait ??
+      this.#options.maxWait ??
+      (this.#contract.retry.max_wait_ms || defaultMaxWait);
+    return longest < 0 ? Infinity : longest;
   }
 
   #timeout(call: Call): number {
@@ -320,15 +342,18 @@ export class ApiClient {
   }
 
   /** How long to wait for the next attempt, or why there is none. */
-  #decide(call: Call, outcome: Failed): { wait: number; stop?: Stop } {
+  #decide(call: Call, outcome: Failed): Next {
     const { failure } = outcome;
     const made = call.attempts.length + 1;
     const now = this.#now();
     const rules = this.#contract.retry;
-    const stop = (why: Stop): { wait: number; stop: Stop } => ({
+    const stop = (why: Stop): Next => ({
       wait: 0,
+      appointed: false,
       stop: why,
     });
+    if (failure.condition === "rate_limited" && failure.retryAfter)
+      call.lane?.refused(now, failure.retryAfter);
     if (call.init.signal?.aborted) return stop("cancelled");
     if (outcome.cause instanceof DeadlineError) return stop("deadline");
     if (failure.items.length > 0) return stop("partial");
@@ -341,13 +366,9 @@ export class ApiClient {
     const { wait, appointed } = this.#wait(failure, made - 1);
     if (call.deadline !== undefined && wait >= call.deadline - now)
       return stop("deadline");
-    const longest =
-      call.options.maxWait ??
-      this.#options.maxWait ??
-      (rules.max_wait_ms || defaultMaxWait);
-    if (longest >= 0 && wait > longest) return stop("max_wait");
+    if (wait > this.#longestWait(call)) return stop("max_wait");
     if (!appointed && !this.#purse.spend(now)) return stop("budget");
-    return { wait };
+    return { wait, appointed, stop: undefined };
   }
 
   /** Whether a repetition cannot do the call's work twice. */
@@ -417,61 +438,48 @@ export class ApiClient {
     });
   }
 
-  /** The error of a stream that told of a failure, or broke off. */
-  #broken(
-    response: Response,
-    body: Uint8Array,
-    cause: unknown,
-  ): CallError | undefined {
+  /** The errors that a stream can end in. */
+  #endings(response: Response): Endings {
     const header = (name: string): string => response.headers.get(name) ?? "";
-    // An event has no status line: the shape alone decides.
-    const answer = { status: 0, header, body };
-    const failure =
-      cause === undefined
-        ? decode(this.#contract, answer, this.#serverTime(response))
-        : classify(cause, undefined, this.#contract.retry.network);
-    if (!failure) return undefined;
     const url = new URL(response.url || this.#base.href);
-    const secrets = new Secrets(this.#contract, url, new Headers());
-    return this.#errorOf({
-      contract: this.#contract,
-      failure,
-      fromServer: cause === undefined,
-      method: "",
-      url: secrets.address(url),
-      idempotencyKey: "",
-      attempts: [],
-      stopped: undefined,
-      headers: response.headers,
-      body: new TextDecoder().decode(body),
-      cause,
-    });
+    const call = this.#calls.get(response);
+    const secrets =
+      call?.secrets ?? new Secrets(this.#contract, url, new Headers());
+    const error = (
+      failure: Failure,
+      body: string,
+      cause: unknown = undefined,
+    ): CallError =>
+      this.#errorOf({
+        contract: this.#contract,
+        failure,
+        fromServer: cause === undefined,
+        method: call?.method ?? "",
+        url: secrets.address(url),
+        idempotencyKey: call?.key ?? "",
+        attempts: [...(call?.attempts ?? [])],
+        stopped: undefined,
+        headers: secrets.headers(response.headers),
+        body: secrets.text(body),
+        cause: secrets.cause(cause),
+      });
+    return {
+      told: (text) => {
+        const answer = { header, body: new TextEncoder().encode(text) };
+        const now = this.#serverTime(response);
+        const failure = decodeTerminal(this.#contract, answer, now);
+        secrets.failure(failure);
+        return error(failure, text);
+      },
+      broken: (cause) => {
+        const failure =
+          cause instanceof StreamError
+            ? bareFailure("", "never")
+            : classify(cause, undefined, this.#contract.retry.network);
+        const name = this.#contract.headers.request_id || "x-request-id";
+        failure.requestId = secrets.text(header(name));
+        return error(failure, "", cause);
+      },
+    };
   }
-}
-
-/** A failure, or a success under which the contract puts failures. */
-function mayFail(contract: Contract, response: Response): boolean {
-  const { status } = response;
-  if (status >= 400) return true;
-  if (status < 200 || status > 299) return false;
-  const told =
-    contract.envelopes.some((of) => of.inside.includes(status)) ||
-    contract.partial.some((rule) =>
-      rule.statuses.some(([from, to]) => status >= from && status <= to),
-    );
-  const type = response.headers.get("content-type") ?? "";
-  return told && type.toLowerCase().includes("json");
-}
-
-/** A path below the base, or a whole URL. */
-function resolve(base: URL, path: string | URL): URL {
-  if (path instanceof URL || /^[a-z][a-z0-9+.-]*:/i.test(path))
-    return new URL(path);
-  const prefix = base.pathname.replace(/\/$/, "");
-  return new URL(prefix + (path.startsWith("/") ? path : `/${path}`), base);
-}
-
-function isStream(body: RequestInit["body"]): boolean {
-  if (typeof body !== "object" || body === null) return false;
-  return body instanceof ReadableStream || Symbol.asyncIterator in body;
 }

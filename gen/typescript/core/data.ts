@@ -78,6 +78,26 @@ export interface Operation {
   path: string;
   safe: boolean;
   unkeyed: boolean;
+  limited: boolean;
+}
+
+/** A rate; units that come back one by one each take every_ms, else per_ms. */
+export interface Rate {
+  limit: number;
+  every_ms: number;
+  per_ms: number;
+  burst: number;
+}
+
+/** Where responses tell what is left of a limit. */
+export interface PaceRules {
+  limit: string;
+  remaining: string;
+  reset: string;
+  unit: string;
+  ietf: boolean;
+  rates: readonly Rate[];
+  code: string;
 }
 
 export interface Contract {
@@ -96,6 +116,7 @@ export interface Contract {
   keys: { header: string; methods: readonly string[] };
   retry: RetryRules;
   streams: { event: string; ndjson: boolean };
+  pace: PaceRules | null;
   partial: readonly {
     statuses: readonly (readonly [number, number])[];
     items: readonly string[];
@@ -140,6 +161,24 @@ export interface Failure {
   fields: FieldError[];
   items: ItemFailure[];
   params: Record<string, unknown>;
+}
+
+/** A failure of which nothing but its condition is known. */
+export function bareFailure(condition: string, retry: Retry): Failure {
+  return {
+    code: "",
+    entry: undefined,
+    condition,
+    status: 0,
+    type: "",
+    message: "",
+    requestId: "",
+    retry,
+    retryAfter: undefined,
+    fields: [],
+    items: [],
+    params: {},
+  };
 }
 
 export function conditionOfStatus(contract: Contract, status: number): string {

@@ -58,6 +58,32 @@ export function decode(
   return decodeForeign(contract, answer, value, text, now);
 }
 
+/**
+ * Reads the failure that ended a stream. It has no status line: the shape decides,
+ * and what has no known shape is a failure all the same.
+ */
+export function decodeTerminal(
+  contract: Contract,
+  answer: Omit<Answer, "status">,
+  now: number,
+): Failure {
+  const alone: Answer = { ...answer, status: 0 };
+  const text = new TextDecoder().decode(answer.body);
+  const value = parseBody(answer.body);
+  return (
+    decode(contract, alone, now) ??
+    decodeForeign(contract, alone, value, text, now)
+  );
+}
+
+/** Whether a line of a stream is an error of the catalogue. */
+export function isError(contract: Contract, line: string): boolean {
+  const body = new TextEncoder().encode(line);
+  const answer: Answer = { status: 0, header: () => "", body };
+  const value = parseBody(body);
+  return !!decodeEnvelope(contract, answer, value, line, 0)?.entry;
+}
+
 function decodeEnvelope(
   contract: Contract,
   answer: Answer,

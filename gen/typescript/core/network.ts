@@ -1,6 +1,6 @@
 // What a platform's fetch says when no response came, and the time of an attempt.
 
-import type { Failure, Retry } from "./data.js";
+import { bareFailure, type Failure, type Retry } from "./data.js";
 
 /** The most of a failure's body that is looked at and kept. */
 const mostBody = 64 << 10;
@@ -168,20 +168,7 @@ export function classify(
   watched: Watch | undefined,
   advice: Retry,
 ): Failure {
-  const f: Failure = {
-    code: "",
-    entry: undefined,
-    condition: "upstream_unreachable",
-    status: 0,
-    type: "",
-    message: "",
-    requestId: "",
-    retry: advice,
-    retryAfter: undefined,
-    fields: [],
-    items: [],
-    params: {},
-  };
+  const f = bareFailure("upstream_unreachable", advice);
   const aborted = (error as { name?: unknown } | null)?.name === "AbortError";
   if (watched?.reason() || isTimeout(error)) f.condition = "upstream_timeout";
   else if (aborted || watched?.signal?.aborted) {
