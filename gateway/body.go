@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"bytes"
 	"errors"
 	"io"
 	"net/http"
@@ -35,6 +36,30 @@ func (*sentBody) Close() error { return nil }
 type inMemory interface {
 	io.Seeker
 	Len() int
+}
+
+// gathered is a short body that was read before the upstream is asked. It keeps a
+// slow caller from occupying a connection to the upstream, and direct can send it.
+type gathered struct {
+	*bytes.Reader
+	io.Closer
+}
+
+// gather reads a body that is announced to be short, unless its caller waits to be
+// asked for it.
+func gather(r *http.Request) error {
+	if r.ContentLength <= 0 || r.ContentLength > maxInHand || r.Header["Expect"] != nil {
+		return nil
+	}
+	if _, ok := r.Body.(inMemory); ok {
+		return nil
+	}
+	data := make([]byte, r.ContentLength)
+	if _, err := io.ReadFull(r.Body, data); err != nil {
+		return err //nolint:wrapcheck // bodyError tells it
+	}
+	r.Body = gathered{bytes.NewReader(data), r.Body}
+	return nil
 }
 
 // inHand reports whether the whole body is in memory, as one is that the guard has

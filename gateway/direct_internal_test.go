@@ -56,7 +56,11 @@ func (s *speaker) serve(c net.Conn, number int, reply func(conn, request int) st
 	defer c.Close()
 	reader := bufio.NewReader(c)
 	for n := 1; ; n++ {
-		if _, err := http.ReadRequest(reader); err != nil {
+		r, err := http.ReadRequest(reader)
+		if err != nil {
+			return
+		}
+		if _, err := io.Copy(io.Discard, r.Body); err != nil { // or closing would reset the connection
 			return
 		}
 		s.asked.Add(1)

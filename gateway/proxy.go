@@ -77,6 +77,11 @@ func (p *proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		p.guard.WriteError(w, r, failwell.FromCondition(condition.UpstreamUnreachable, errLoop))
 		return
 	}
+	if err := gather(r); err != nil {
+		failwell.NotDone(r.Context())
+		p.guard.WriteError(w, r, bodyError(err))
+		return
+	}
 	x, _ := p.exchanges.Get().(*exchange)
 	x.r = r
 	ended := false
