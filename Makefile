@@ -8,11 +8,12 @@ STORE    ?= all
 KILLS    ?= 1000
 CALLS    ?= 10000
 EXAMPLES ?= 200
+IMAGE_TOOL ?= docker
 export GO
 comma    := ,
 
 .DEFAULT_GOAL := help
-.PHONY: help build test crash schemathesis lint fuzz cover bench bench-deps bench-proxy bench-writes bench-records bench-limits bench-clients hostile clean
+.PHONY: help build image test crash schemathesis lint fuzz cover bench bench-deps bench-proxy bench-writes bench-records bench-limits bench-clients hostile clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -20,6 +21,12 @@ help: ## list the targets
 build: ## build bin/failwell
 	@scripts/ensure.sh go
 	$(GO) build -trimpath -o bin/failwell ./cmd/failwell
+
+image: ## build a container image with the static binary, by IMAGE_TOOL (docker, podman or buildah)
+	@scripts/ensure.sh go
+	@mkdir -p dist/data && cp /etc/ssl/certs/ca-certificates.crt dist/
+	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w' -o dist/failwell ./cmd/failwell
+	$(IMAGE_TOOL) build --tag failwell .
 
 test: ## install what the tests need, then run all of them
 	@scripts/ensure.sh go race e2e browser redis postgres promtool
