@@ -16,6 +16,7 @@ import (
 
 type checkCmd struct {
 	Server checkServerCmd `cmd:"" help:"Check a live API, written in anything, against its contract."`
+	Client checkClientCmd `cmd:"" help:"Check a program that calls an API against what the contract asks of clients."`
 }
 
 type checkServerCmd struct {

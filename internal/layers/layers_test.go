@@ -180,6 +180,10 @@ var layers = map[string]layer{
 		may: []string{"conform", "contract", "contract/condition", "contract/hint"},
 		why: "it checks any server, so it must not share code with those that it checks",
 	},
+	"conform/client": {
+		may: []string{"conform", "contract", "contract/condition", "contract/hint"},
+		why: "it judges programs by what they send; a client of our own in it would be measured by itself",
+	},
 	"conform/vectors": {
 		may: []string{"contract", "contract/builtin", "contract/condition"},
 		why: "it judges clients in any language, so it must not contain one",
