@@ -276,8 +276,15 @@ func (x *exchange) fail(w http.ResponseWriter, r *http.Request, err error) {
 		}
 		panic(http.ErrAbortHandler) // the caller went away
 	}
-	if _, known := errors.AsType[*failwell.Error](err); !known && x.body.failure() == nil {
+	e, known := errors.AsType[*failwell.Error](err)
+	switch {
+	case !known && x.body.failure() == nil:
 		err = failwell.FromCondition(condition.UpstreamUnreachable, err)
+	case known && e.Status == http.StatusMethodNotAllowed:
+		allow, _ := e.Param(allowFact)
+		if methods, ok := allow.(string); ok { // RFC 9110 section 15.5.6
+			w.Header().Set("Allow", methods)
+		}
 	}
 	_ = r // the outgoing one; the guard knows the incoming
 	x.proxy.guard.WriteError(w, x.r, err)

@@ -43,8 +43,14 @@ func (x *exchange) translate(resp *http.Response) error {
 	if f.HasRetryAfter {
 		e = e.WithRetryAfter(f.RetryAfter)
 	}
+	if allow := resp.Header.Get("Allow"); allow != "" && resp.StatusCode == http.StatusMethodNotAllowed {
+		e = e.With(allowFact, allow)
+	}
 	return e
 }
+
+// allowFact is the parameter with the methods that a path has.
+const allowFact = "allow"
 
 var errTranslated = errors.New("translated from the upstream's error")
 

@@ -27,6 +27,7 @@ func TestTranslation(t *testing.T) {
 		"coded":   {409, "application/json", `{"error":{"code":"already_exists","message":"` + private + `"}}`, 409, "conflict", "", ""},
 		"limited": {429, "application/json", `{"message":"` + private + `"}`, 429, "slow_down", "", ""},
 		"teapot":  {418, "text/plain", private, 400, "bad_request", "", ""},
+		"method":  {405, "application/json", `{"detail":"Method Not Allowed"}`, 405, "method", "", ""},
 		"empty":   {502, "", "", 502, "unreachable", "", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -38,6 +39,7 @@ func TestTranslation(t *testing.T) {
 				w.Header().Set("Content-Type", c.mediaType)
 				w.Header().Set("X-Powered-By", "them")
 				w.Header().Set("Retry-After", "7")
+				w.Header().Set("Allow", "GET, PUT")
 				w.WriteHeader(c.status)
 				io.WriteString(w, c.body)
 			})
@@ -49,6 +51,9 @@ func TestTranslation(t *testing.T) {
 			}
 			if wait, err := strconv.Atoi(resp.Header.Get("Retry-After")); c.status == 429 && (err != nil || wait != 7) {
 				t.Errorf("Retry-After %q", resp.Header.Get("Retry-After"))
+			}
+			if allow := resp.Header.Get("Allow"); (c.status == 405) != (allow == "GET, PUT") {
+				t.Errorf("Allow %q", allow)
 			}
 			if c.field != "" {
 				if got, _ := f.Details["fields"].([]any); len(got) != 1 || got[0].(map[string]any)["field"] != c.field || got[0].(map[string]any)["message"] != c.message {

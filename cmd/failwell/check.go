@@ -86,6 +86,9 @@ func (c *console) showReport(r *conform.Report, all bool) error {
 	for _, k := range r.Broken() {
 		showBroken(&b, p, &k, all)
 	}
+	if strings.Contains(b.String(), "$KEY") {
+		fmt.Fprintf(&b, "\n%s\n", p.faint("In these lines $KEY is the API key, $KEY_EXPIRED one that has expired, and so on."))
+	}
 	broken := len(r.Broken())
 	fmt.Fprintf(&b, "\n%s kept, ", p.good(strconv.Itoa(r.Checked()-broken)))
 	if broken > 0 {
@@ -130,8 +133,7 @@ func ruleLine(p painter, k *conform.Check) string {
 }
 
 func showBroken(b *strings.Builder, p painter, k *conform.Check, all bool) {
-	mark := p.bad(string(k.Severity))
-	fmt.Fprintf(b, "\n%s  %s  %s\n", mark, p.bold(k.Title), p.faint(k.ID))
+	fmt.Fprintf(b, "\n%s  %s  %s\n", p.bad("broken"), p.bold(k.Title), p.faint(string(k.Severity)+", "+k.ID))
 	findings := k.Findings
 	if !all && len(findings) > shownFindings {
 		findings = findings[:shownFindings]
@@ -153,8 +155,10 @@ func showBroken(b *strings.Builder, p painter, k *conform.Check, all bool) {
 			}
 			labelled(b, p, label, fmt.Sprintf("%6.2f s  %s", e.At.Seconds(), e.What))
 		}
-		if f.Reproduce != "" { // in one piece, to be copied
-			b.WriteString("    " + p.faint("reproduce") + "  " + f.Reproduce + "\n")
+		label := "reproduce"
+		for line := range strings.Lines(f.Reproduce) { // in one piece, to be copied
+			fmt.Fprintf(b, "    %s  %s\n", p.faint(fmt.Sprintf("%-9s", label)), strings.TrimSuffix(line, "\n"))
+			label = ""
 		}
 	}
 	if more := len(k.Findings) - len(findings); more > 0 {

@@ -28,7 +28,7 @@ const longWord = 256
 // quoteHeader is a word that is a header.
 func quoteHeader(name, value string) string {
 	if len(value) > longWord && strings.Trim(value, value[:1]) == "" {
-		return fmt.Sprintf(`"%s: $(head -c %d /dev/zero | tr '\\0' %s)"`, name, len(value), value[:1])
+		return fmt.Sprintf(`"%s: $(head -c %d /dev/zero | tr '\0' %s)"`, name, len(value), value[:1])
 	}
 	return quote(name + ": " + value)
 }

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 
@@ -120,6 +121,7 @@ func (k *checker) finding(f *fault) conform.Finding {
 		story = []*exchange{f.x.before, f.x}
 	}
 	if len(story) > 1 {
+		slices.SortStableFunc(story, func(a, b *exchange) int { return cmp.Compare(a.at, b.at) })
 		for _, x := range story {
 			at, line := x.told(story[0].at)
 			out.Evidence = append(out.Evidence, conform.Event{At: at, What: line})

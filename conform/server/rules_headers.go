@@ -398,7 +398,7 @@ func judgeRetryAfter(k *checker, x *exchange) (bool, *fault) {
 }
 
 func judgeAllow(k *checker, x *exchange) (bool, *fault) {
-	if x.err != nil || x.status != http.StatusMethodNotAllowed || x.operation == nil {
+	if x.err != nil || x.kind == kindHead || x.status != http.StatusMethodNotAllowed || x.operation == nil {
 		return false, nil
 	}
 	value := x.header.Get("Allow")

@@ -42,6 +42,9 @@ func idempotencyRules() []rule {
 		{
 			id: ruleKeyRequired, group: groupIdempotency, title: "a call that needs an idempotency key is refused without", severity: conform.Error,
 			promise: func(k *checker) promise {
+				if k.contract.Idempotency.Header == "" {
+					return promise{absent: "idempotency"}
+				}
 				for _, o := range k.contract.Operations {
 					if o.Idempotency == "required" {
 						return promise{text: k.contract.Idempotency.Header + " on every call of " + o.ID + ".", pos: o.Pos}

@@ -69,10 +69,17 @@ func startShop(t *testing.T) *shop {
 	t.Cleanup(service.Close)
 	records := &store.Memory{Clock: s.clock.Now}
 	s.keys = seed(t, c, records, s.clock)
+	s.gateway = startGateway(t, c, records, s.clock, gateway.Settings{Upstreams: []string{service.URL}})
+	return s
+}
+
+// startGateway runs a gateway in a clock's time until the test ends.
+func startGateway(t *testing.T, c *contract.Contract, records store.Store, clock *hand, settings gateway.Settings) (url string) {
+	t.Helper()
+	settings.Contract, settings.Listen, settings.Admin = "test", "127.0.0.1:0", "off"
 	g, err := gateway.New(gateway.Config{
-		Settings:     gateway.Settings{Contract: "shop", Upstreams: []string{service.URL}, Listen: "127.0.0.1:0", Admin: "off"},
-		LoadContract: func(string) (*contract.Contract, error) { return c, nil },
-		Store:        records, Clock: s.clock.Now, Logger: slog.New(slog.DiscardHandler),
+		Settings: settings, LoadContract: func(string) (*contract.Contract, error) { return c, nil },
+		Store: records, Clock: clock.Now, Logger: slog.New(slog.DiscardHandler),
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -90,8 +97,7 @@ func startShop(t *testing.T) *shop {
 			t.Error(err)
 		}
 	})
-	s.gateway = g.URL()
-	return s
+	return g.URL()
 }
 
 // items is a service that knows nothing of contracts.
@@ -122,20 +128,21 @@ func seed(t *testing.T, c *contract.Contract, records store.Store, clock *hand) 
 	controller := &admission.Controller{Contract: c, Store: records, Clock: clock.Now}
 	ring := controller.Keys()
 	keys := map[string]string{}
+	environments := c.Auth.Key.Environments
 	for _, k := range []struct {
 		name, account string
 		state         admission.AccountState
 		permissions   []string
 		expires       time.Time
 	}{
-		{name: "valid", account: "main"}, {name: "other", account: "other"}, {name: "read_only", account: "main", permissions: []string{"read"}},
+		{name: "valid", account: "main"}, {name: "other", account: "other"}, {name: "read_only", account: "main", permissions: readOnly(c)},
 		{name: "expired", account: "main", expires: clock.Now().Add(-time.Hour)}, {name: "revoked", account: "main"}, {name: "deactivated", account: "main"},
 		{name: "suspended", account: "held", state: admission.AccountSuspended}, {name: "unpaid", account: "owing", state: admission.AccountUnpaid},
 	} {
 		if err := ring.PutAccount(t.Context(), admission.Account{ID: k.account, State: k.state}); err != nil {
 			t.Fatal(err)
 		}
-		secret, key, err := ring.Create(t.Context(), admission.NewKey{Name: k.name, Account: k.account, Environment: "live", Permissions: k.permissions, Expires: k.expires})
+		secret, key, err := ring.Create(t.Context(), admission.NewKey{Name: k.name, Account: k.account, Environment: environments[len(environments)-1].Name, Permissions: k.permissions, Expires: k.expires})
 		if err == nil && k.name == "revoked" {
 			_, err = ring.Revoke(t.Context(), key.ID)
 		}
@@ -148,6 +155,17 @@ func seed(t *testing.T, c *contract.Contract, records store.Store, clock *hand) 
 		keys[k.name] = secret
 	}
 	return keys
+}
+
+// readOnly are the permissions of a contract that read.
+func readOnly(c *contract.Contract) []string {
+	list := []string{}
+	for _, p := range c.Permissions {
+		if p == "read" || strings.HasSuffix(p, ":read") {
+			list = append(list, p)
+		}
+	}
+	return list
 }
 
 // config is a check of all that can be checked, in the shop's time.
