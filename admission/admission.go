@@ -96,8 +96,9 @@ type Verdict struct {
 	repeat bool
 	// found is what the look-up of the key has found.
 	found lookup
-	// unsettled says that what the call took could not be settled.
-	unsettled bool
+	// final says that the call's answer is recorded, so that nobody works under its
+	// key any more.
+	final bool
 	// holding is what the call has taken.
 	holding holding
 	// limits is where Limits stands, as a rule.

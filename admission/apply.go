@@ -238,7 +238,7 @@ func (d *deciding) hold(s *scratch) {
 	default:
 		return
 	}
-	t.Lease = d.lease()
+	t.Claim, t.Lease = d.state.claim(), d.lease()
 }
 
 // keep is how long the charge of a keyed call is known by its key.

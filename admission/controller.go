@@ -99,6 +99,8 @@ type state struct {
 	// holds names what calls hold: nobody else has the prefix.
 	prefix   string
 	holds    atomic.Uint64
+	claims   atomic.Uint64
+	debts    debts
 	keys     *records[digest, Key]
 	accounts *records[string, Account]
 	imports  *records[struct{}, imports]

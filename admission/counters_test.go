@@ -315,7 +315,7 @@ func TestLongCallsKeepTheirSlot(t *testing.T) {
 		if !a.Admitted || !b.Admitted || !lost.Admitted {
 			t.Fatal(a.Condition, b.Condition, lost.Condition)
 		}
-		m.state.renewals.drop(&lost.holding) // its process is gone
+		m.state.renewals.drop(&lost.holding, Unknown) // its process is gone
 		time.Sleep(5 * time.Minute)
 		if got := m.usage("concurrency").Used; got != 1 {
 			t.Errorf("%d slots are taken, want that of the call which runs", got)

@@ -30,8 +30,10 @@ const (
 type holding struct {
 	// open says that the call was admitted and is not settled yet.
 	open bool
-	// name is that of the hold; "" when counters were charged for good.
-	name string
+	// name is that of the hold, claim the call's claim on it; "" when counters were
+	// charged for good.
+	name  string
+	claim uint64
 	// counts: counters were charged. local: in this process, the store was away.
 	counts, local bool
 	// stored is how many bytes the storage was asked for.
@@ -47,13 +49,13 @@ type holding struct {
 
 // taken notes what a decision has taken.
 func (h *holding) taken(s *scratch, local bool) {
-	h.name, h.counts, h.local = s.taking.Hold, s.counts, local
+	h.name, h.claim, h.counts, h.local = s.taking.Hold, s.taking.Claim, s.counts, local
 }
 
 // Settle ends an admitted call: it frees what the call held and settles what it
 // took. It must be called once for each admitted call; a further call does
-// nothing. It does not wait longer than StoreTimeout for the store; what it could
-// not settle ends with its lease: slots become free, charges stay.
+// nothing. It does not wait longer than StoreTimeout for the store; what the store
+// did not take is tried again until it does, or until [Controller.Close].
 //
 // Where the storage was asked for a body of unknown size, Call.Size may meanwhile
 // say how long it was.
@@ -64,7 +66,7 @@ func (c *Controller) Settle(ctx context.Context, call *Call, v *Verdict, ending 
 	}
 	h.open = false
 	c.state.room.leave(h, c.state.time.at(c.now())-h.began, ending == Done)
-	c.state.renewals.drop(h)
+	c.state.renewals.drop(h, ending)
 	// The caller may be gone; what it took must be settled all the same.
 	ctx = context.WithoutCancel(ctx)
 	d := deciding{Controller: c, call: call, v: v, patience: patience{limit: c.storeTimeout()}}
@@ -91,11 +93,13 @@ func (d *deciding) settle(ctx context.Context, ending Ending) {
 			d.demandCounters(s)
 		}
 	}
-	var held, freed []meter.Change
+	var held, freed, slots []meter.Change
 	for i := range s.demands {
 		change, changed := d.changeOf(&s.demands[i], ending)
 		switch {
 		case !changed:
+		case ending == Unknown && change.Rule.Kind == meter.Slots:
+			slots = append(slots, change)
 		case h.name != "" && change.Rule.Kind.Counts():
 			held = append(held, change)
 		default:
@@ -103,7 +107,9 @@ func (d *deciding) settle(ctx context.Context, ending Ending) {
 		}
 	}
 	failpoint.Hit(failpoint.Settling)
-	d.end(ctx, &meter.Settlement{Owner: s.taking.Owner, Hold: h.name, Left: ending == Left, Changes: held}, h.local)
+	d.end(ctx, d.ended(ending, h.name, h.claim, held), h.local)
+	// Whoever has taken the key over has a claim on the slot as well.
+	d.end(ctx, d.ended(Left, h.name, h.claim, slots), h.local)
 	d.end(ctx, &meter.Settlement{Owner: s.taking.Owner, Changes: freed}, h.local)
 	if d.v.stale != "" && ending != Left {
 		for i := range held {
@@ -114,10 +120,35 @@ func (d *deciding) settle(ctx context.Context, ending Ending) {
 	failpoint.Hit(failpoint.Settled)
 }
 
+// ended is the settlement of what a call holds. It can be repeated: what the call
+// has done it says by its own claim, and what was not done is given back as that
+// claim alone, since another may have lost patience with this call and work under
+// the same name. Only where the record says that nobody will any more, the
+// hold ends whole, with the claims of those who died.
+func (d *deciding) ended(ending Ending, hold string, claim uint64, changes []meter.Change) *meter.Settlement {
+	s := &meter.Settlement{Owner: d.owner(), Hold: hold, Claim: claim, Changes: changes}
+	switch {
+	case hold == "":
+		s.Claim = 0
+	case ending == Left, (ending == Failed || ending == Unsent) && !d.v.final:
+		s.Left = true
+	case ending == Failed, ending == Unsent:
+		s.Claim = 0
+	}
+	return s
+}
+
+// owner is whom the call's limits belong to.
+func (d *deciding) owner() string {
+	if d.v.Account == nil {
+		return block(d.call.Source)
+	}
+	return d.v.Account.ID
+}
+
 func (d *deciding) end(ctx context.Context, s *meter.Settlement, local bool) {
 	if err := d.state.front.settle(ctx, s, local, &d.patience); err != nil {
-		d.v.unsettled = true
-		d.warn(ctx, d.state.time.at(d.Controller.now()), "what a call took could not be settled, it stays charged", "err", err)
+		d.Controller.owe(ctx, s, err)
 	}
 }
 

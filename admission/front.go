@@ -25,6 +25,8 @@ type front struct {
 	leased bool
 	// near counts in this process and does not fail.
 	near meter.Meter
+	// doubted is told of what may have been taken, although nobody waited for it.
+	doubted func(t *meter.Taking, cause error)
 	// private says that no other process uses the store: rates and slots are near.
 	private bool
 	breaker breaker
@@ -65,6 +67,9 @@ func (f *front) take(ctx context.Context, s *scratch, p *patience) (local bool, 
 		if err = f.ask(ctx, p, func(ctx context.Context) error { return f.far.Take(ctx, &s.taking) }); err == nil {
 			f.breaker.counts.exact.Add(1)
 			return false, nil
+		}
+		if !unasked(err) && !errors.Is(err, meter.ErrInvalid) {
+			f.doubted(&s.taking, err)
 		}
 		if context.Cause(ctx) != nil || errors.Is(err, meter.ErrInvalid) {
 			return false, err

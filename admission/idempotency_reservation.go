@@ -106,7 +106,7 @@ func (r *Reservation) Doubtful() bool {
 // Complete keeps the answer, to be replayed. One that is too large for a store
 // leaves a tombstone. The request id is the reservation's.
 func (r *Reservation) Complete(ctx context.Context, a *Answer) error {
-	return r.end(ctx, failpoint.Completing, failpoint.Completed, func(k *kept) {
+	err := r.end(ctx, failpoint.Completing, failpoint.Completed, func(k *kept) {
 		k.state = stateCompleted
 		a.RequestID = k.answer.RequestID
 		k.answer = *a
@@ -114,24 +114,26 @@ func (r *Reservation) Complete(ctx context.Context, a *Answer) error {
 			k.bury(a.Status, int64(len(a.Body)), sha256.Sum256(a.Body))
 		}
 	})
+	r.v.final = err == nil
+	return err
 }
 
 // Tombstone says that the work was done and that its answer is not kept. size
 // and digest (SHA-256) are of its body, as far as it is known.
 func (r *Reservation) Tombstone(ctx context.Context, status int, size int64, digest [sha256.Size]byte) error {
-	return r.end(ctx, failpoint.Burying, failpoint.Buried, func(k *kept) { k.bury(status, size, digest) })
+	err := r.end(ctx, failpoint.Burying, failpoint.Buried, func(k *kept) { k.bury(status, size, digest) })
+	r.v.final = err == nil
+	return err
 }
 
 // Release says that nothing was done, or that the call is to be repeated: the
-// key is free. The call has to be settled before, so that whoever takes the key
-// next is charged.
+// key is free. The call is to be settled before, so that whoever takes the key next
+// finds the charge given back.
 func (r *Reservation) Release(ctx context.Context) error {
 	return r.end(ctx, failpoint.Releasing, failpoint.Released, func(k *kept) {
 		switch {
 		case r.doubtful:
 			k.state = stateUnknown
-		case r.v.unsettled: // what stays charged is the next call's
-			k.state = stateReleased
 		default:
 			k.state, k.charge, k.prior = stateReleased, uint64(r.version), k.charge
 		}

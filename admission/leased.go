@@ -34,10 +34,13 @@ func (x *telling) Settle(ctx context.Context, s *meter.Settlement) error {
 	return err
 }
 
-// Close gives units back that were taken ahead and not given out. It is for the
-// end of the process; decisions after it ask the store.
+// Close is for the end of the process: it settles what the store did not take
+// when calls ended, and gives units back that were taken ahead and not given out.
+// What the store does not take until ctx ends is logged, and stays charged.
+// Decisions after it ask the store.
 func (c *Controller) Close(ctx context.Context) error {
 	c.once.Do(c.prepare)
+	c.state.debts.close(ctx)
 	if c.state.leased == nil {
 		return nil
 	}

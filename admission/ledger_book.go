@@ -49,7 +49,7 @@ type line struct {
 }
 
 const (
-	pageFormat = 1
+	pageFormat = 2
 	// backwards is how far the clock may seem to go back because another process
 	// knows the store's clock a little differently.
 	backwards = 10 * time.Second

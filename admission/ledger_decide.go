@@ -115,9 +115,13 @@ func (x *batch) merge(t, far, near *meter.Taking) {
 	t.Admitted = far.Admitted && near.Admitted
 }
 
-// undoing is what gives back a taking that was admitted. Rates have no holds.
+// undoing is what gives back a taking that was admitted. Rates have no holds, and
+// a renewal has nothing that its claim did not have before.
 func undoing(t *meter.Taking) (out []*meter.Settlement) {
 	var held, rates []meter.Change
+	if t.Renew {
+		return nil
+	}
 	for i := range t.Demands {
 		change := meter.Change{Demand: t.Demands[i]}
 		switch {
@@ -129,7 +133,7 @@ func undoing(t *meter.Taking) (out []*meter.Settlement) {
 		}
 	}
 	if len(held) > 0 {
-		out = append(out, &meter.Settlement{Owner: t.Owner, Hold: t.Hold, Left: true, Changes: held})
+		out = append(out, &meter.Settlement{Owner: t.Owner, Hold: t.Hold, Claim: t.Claim, Left: true, Changes: held})
 	}
 	if len(rates) > 0 {
 		out = append(out, &meter.Settlement{Owner: t.Owner, Changes: rates})

@@ -25,6 +25,9 @@ var (
 	slots    = &meter.Rule{Kind: meter.Slots, Limit: 3}
 )
 
+// claims numbers the takings of all tests.
+var claims atomic.Uint64
+
 func demandOf(name string, r *meter.Rule, cost int64) meter.Demand {
 	return meter.Demand{Limit: name, Subject: "acct", Rule: r, Cost: cost}
 }
@@ -32,7 +35,7 @@ func demandOf(name string, r *meter.Rule, cost int64) meter.Demand {
 func takingOf(hold string, demands ...meter.Demand) *meter.Taking {
 	t := &meter.Taking{Owner: "acct", Demands: demands, Outcomes: make([]meter.Outcome, len(demands)), Hold: hold}
 	if hold != "" {
-		t.Lease, t.Keep = 30*time.Second, time.Hour
+		t.Claim, t.Lease, t.Keep = claims.Add(1), 30*time.Second, time.Hour
 	}
 	return t
 }

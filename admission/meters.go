@@ -3,6 +3,7 @@ package admission
 import (
 	"context"
 	"crypto/rand"
+	mathrand "math/rand/v2"
 	"strconv"
 
 	"github.com/failwell/failwell/store"
@@ -42,7 +43,29 @@ func (c *Controller) chooseMeter(s *state) {
 		}
 	}
 	s.prefix = "call/" + rand.Text() + "/"
+	s.claims.Store(mathrand.Uint64()) //nolint:gosec // only has to differ from other processes' numbers
+	s.debts.pay, s.debts.logger = f.asked.Settle, c.Logger
+	s.renewals.late = func(x *renewal) { c.leave(x.left(), x.local) }
+	f.doubted = func(t *meter.Taking, cause error) {
+		for _, x := range undoing(t) {
+			if x.Hold != "" {
+				c.owe(context.Background(), x, cause)
+			}
+		}
+	}
 }
+
+// leave gives a claim back.
+func (c *Controller) leave(x *meter.Settlement, local bool) {
+	ctx := context.Background()
+	if err := c.state.front.settle(ctx, x, local, &patience{limit: c.storeTimeout()}); err != nil {
+		c.owe(ctx, x, err)
+	}
+}
+
+// claim numbers a claim as no other process does, as far as chance allows, and
+// never 0.
+func (s *state) claim() uint64 { return s.claims.Add(1)%meter.MaxUnits + 1 }
 
 // unique names a hold as no other process names one.
 func (s *state) unique() string {

@@ -14,6 +14,8 @@ type renewals struct {
 	// every is a third of a lease: two renewals may fail.
 	every time.Duration
 	renew func(*renewal)
+	// late gives back what was renewed after its call had ended.
+	late func(*renewal)
 
 	mu      sync.Mutex
 	running map[*renewal]struct{}
@@ -23,16 +25,27 @@ type renewals struct {
 // renewal is what one call has to take again.
 type renewal struct {
 	owner, hold string
+	claim       uint64
 	lease, keep time.Duration
 	demands     []meter.Demand
 	local       bool
-	// old says that the call has been running when the timer last went off.
-	old bool
+	// old says that the call has been running when the timer last went off, over
+	// that it has ended and nothing is to stay held.
+	old, over bool
+}
+
+// left is what gives it back.
+func (x *renewal) left() *meter.Settlement {
+	s := &meter.Settlement{Owner: x.owner, Hold: x.hold, Claim: x.claim, Left: true}
+	for i := range x.demands {
+		s.Changes = append(s.Changes, meter.Change{Demand: x.demands[i]})
+	}
+	return s
 }
 
 // add begins to look after what the call holds.
 func (r *renewals) add(h *holding, s *scratch) {
-	x := &renewal{owner: s.taking.Owner, hold: s.taking.Hold, lease: s.taking.Lease, keep: s.taking.Keep, local: h.local}
+	x := &renewal{owner: s.taking.Owner, hold: s.taking.Hold, claim: s.taking.Claim, lease: s.taking.Lease, keep: s.taking.Keep, local: h.local}
 	for i := range s.demands {
 		if s.demands[i].Rule.Kind.Counts() {
 			x.demands = append(x.demands, s.demands[i])
@@ -51,12 +64,13 @@ func (r *renewals) add(h *holding, s *scratch) {
 }
 
 // drop ends that, if it ever began.
-func (r *renewals) drop(h *holding) {
+func (r *renewals) drop(h *holding, ending Ending) {
 	if h.lease == nil {
 		return
 	}
 	r.mu.Lock()
 	delete(r.running, h.lease)
+	h.lease.over = ending != Unknown
 	r.mu.Unlock()
 	h.lease = nil
 }
@@ -74,8 +88,11 @@ func (r *renewals) turn() {
 	}
 	r.mu.Unlock()
 	for _, x := range due {
-		if r.runs(x) {
-			r.renew(x)
+		if !r.runs(x) {
+			continue
+		}
+		if r.renew(x); r.ended(x) { // it may have been put anew
+			r.late(x)
 		}
 	}
 	r.mu.Lock()
@@ -94,10 +111,16 @@ func (r *renewals) runs(x *renewal) bool {
 	return ok
 }
 
+func (r *renewals) ended(x *renewal) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return x.over
+}
+
 // again takes a hold once more, which renews it and charges nothing.
 func (s *state) again(x *renewal, timeout time.Duration) error {
 	t := meter.Taking{
-		Owner: x.owner, Hold: x.hold, Lease: x.lease, Keep: x.keep, Demands: x.demands, Outcomes: make([]meter.Outcome, len(x.demands)),
+		Owner: x.owner, Hold: x.hold, Claim: x.claim, Renew: true, Lease: x.lease, Keep: x.keep, Demands: x.demands, Outcomes: make([]meter.Outcome, len(x.demands)),
 	}
 	return s.front.renew(context.Background(), &t, x.local, &patience{limit: timeout})
 }

@@ -50,7 +50,7 @@ func (c *Controller) Charge(ctx context.Context, account, name string, amount in
 	if l.rule.Kind == meter.Capacity && id != "" {
 		err = d.reserveOnce(ctx, l, amount, id)
 	} else {
-		_, err = d.charge(ctx, l, amount, holdOf("charge/", id))
+		_, err = d.charge(ctx, l, amount, holdOf("charge/", id), c.state.claim())
 	}
 	d.forget(ctx, n, err)
 	return err
@@ -93,7 +93,8 @@ func (c *Controller) Usage(ctx context.Context, account string) ([]Usage, error)
 	s := d.state.scratch()
 	defer d.state.done(s)
 	s.taking.Owner = account
-	s.taking.Hold, s.taking.Lease, s.taking.Keep = "usage", time.Second, time.Second // asks, and so holds nothing
+	s.taking.Hold, s.taking.Claim = "usage", 1 // asks, and so holds nothing
+	s.taking.Lease, s.taking.Keep = time.Second, time.Second
 	for _, limits := range [][]limit{d.plan.quotas, d.balances} {
 		for i := range limits {
 			s.add(&limits[i], account, 0)
@@ -153,9 +154,10 @@ func (c *Controller) ChargeCall(ctx context.Context, call *Call, v *Verdict, nam
 	if v.hold != "" {
 		hold = v.hold + "/" + strconv.Itoa(len(h.extra))
 	}
-	local, err := d.charge(ctx, l, amount, hold)
+	claim := c.state.claim()
+	local, err := d.charge(ctx, l, amount, hold, claim)
 	if err == nil {
-		h.extra = append(h.extra, charged{l, amount, hold, local})
+		h.extra = append(h.extra, charged{l, amount, hold, claim, local})
 	}
 	return err
 }
@@ -170,6 +172,7 @@ type charged struct {
 	limit  *limit
 	amount int64
 	hold   string
+	claim  uint64
 	local  bool
 }
 
@@ -191,7 +194,7 @@ func (d *deciding) settleExtra(ctx context.Context, x *charged, ending Ending) {
 			return
 		}
 	}
-	d.end(ctx, &meter.Settlement{Owner: d.v.Account.ID, Hold: x.hold, Changes: []meter.Change{c}}, x.local)
+	d.end(ctx, d.ended(ending, x.hold, x.claim, []meter.Change{c}), x.local)
 }
 
 // of finds an account and its plan.
@@ -264,11 +267,11 @@ func holdOf(prefix, id string) string {
 }
 
 // charge takes an amount at once.
-func (d *deciding) charge(ctx context.Context, l *limit, amount int64, hold string) (local bool, err error) {
+func (d *deciding) charge(ctx context.Context, l *limit, amount int64, hold string, claim uint64) (local bool, err error) {
 	s := d.state.scratch()
 	defer d.state.done(s)
 	s.add(l, d.v.Account.ID, amount)
-	s.taking.Owner, s.taking.Hold = d.v.Account.ID, hold
+	s.taking.Owner, s.taking.Hold, s.taking.Claim = d.v.Account.ID, hold, claim
 	if hold != "" {
 		s.taking.Keep, s.taking.Lease = d.keep(), d.keep()
 	}
@@ -290,9 +293,9 @@ func (d *deciding) charge(ctx context.Context, l *limit, amount int64, hold stri
 // another, which is remembered. A crash in between frees the first.
 func (d *deciding) reserveOnce(ctx context.Context, l *limit, bytes int64, id string) error {
 	asked, known := holdOf("reserve/", id), holdOf("charge/", id)
-	if _, err := d.charge(ctx, l, bytes, asked); err != nil {
+	if _, err := d.charge(ctx, l, bytes, asked, d.state.claim()); err != nil {
 		// There is no room for more than there ever is, unless it is remembered.
-		if _, again := d.charge(ctx, l, meter.MaxUnits, known); again == nil {
+		if _, again := d.charge(ctx, l, meter.MaxUnits, known, d.state.claim()); again == nil {
 			return nil
 		}
 		return err

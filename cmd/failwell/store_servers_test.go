@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"maps"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -73,11 +74,14 @@ func meterOf(s store.Store) meter.Meter {
 // payer has characters that stand for something in keys of Redis.
 const payer = "a{c}me%2:5"
 
+// claims numbers all takings.
+var claims atomic.Uint64
+
 // demand asks for units of a counter; 0 tells what remains.
 func demand(t *testing.T, m meter.Meter, kind meter.Kind, hold string, cost int64) int64 {
 	t.Helper()
 	x := meter.Taking{
-		Owner: payer, Hold: hold, Lease: time.Hour, Keep: time.Hour, Outcomes: make([]meter.Outcome, 1),
+		Owner: payer, Hold: hold, Claim: claims.Add(1), Lease: time.Hour, Keep: time.Hour, Outcomes: make([]meter.Outcome, 1),
 		Demands: []meter.Demand{{Limit: fmt.Sprint("limit ", kind), Subject: payer, Rule: &meter.Rule{Kind: kind, Limit: 1000}, Cost: cost}},
 	}
 	if err := m.Take(t.Context(), &x); err != nil || !x.Admitted {

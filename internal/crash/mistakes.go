@@ -85,12 +85,12 @@ var mutations = []mutation{
 	{
 		what: "who leaves a hold frees it for all", stores: []string{"pebble", "postgres"},
 		file: "store/meter/counter.go",
-		old:  "\t\th.claims--\n\t\tif h.claims > 0 {\n", broken: "\t\th.claims--\n\t\tif h.claims > 1<<40 {\n",
+		old:  "case s.Left && len(h.claims) > 1:", broken: "case s.Left && len(h.claims) > MaxClaims:",
 	},
 	{
 		what: "who leaves a hold frees it for all, in Lua", stores: []string{"redis"},
 		file: "store/redisstore/lua/settle_end.lua",
-		old:  "if left == 1 and h.claims > 0 then", broken: "if left == 2 then",
+		old:  "if left == 1 and mine and h.claims > 1 then", broken: "if left == 2 then",
 	},
 	{
 		what: "writes of the embedded store are not synced", stores: []string{"pebble"},

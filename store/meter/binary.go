@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"slices"
 )
 
 // ErrCorrupt says that bytes are not those of a State.
@@ -15,8 +16,10 @@ var ErrCorrupt = errors.New("meter: corrupt state")
 //	Rate, Window:  full, used, number of appointments, and if there are any
 //	               booked, made and for each caller, cost, at
 //	the counters:  end, used, number of holds, and for each
-//	               length of its name, its name, amount, claims, until, lease
+//	               length of its name, its name, amount, number of claims, the
+//	               claims, until, lease
 //
+// One claim more than MaxClaims stands for crowded, and none of them follows.
 // kind is a byte, numbers and lengths are unsigned varints of encoding/binary,
 // and full, used, booked, made, end, at and until are signed ones.
 func (s *State) Append(dst []byte) []byte {
@@ -38,9 +41,20 @@ func (s *State) Append(dst []byte) []byte {
 		dst = binary.AppendUvarint(dst, uint64(len(h.name)))
 		dst = append(dst, h.name...)
 		dst = binary.AppendUvarint(dst, uint64(h.amount))
-		dst = binary.AppendUvarint(dst, uint64(h.claims))
+		dst = h.appendClaims(dst)
 		dst = binary.AppendVarint(dst, int64(h.until))
 		dst = binary.AppendUvarint(dst, uint64(h.lease))
+	}
+	return dst
+}
+
+func (h *hold) appendClaims(dst []byte) []byte {
+	if h.crowded {
+		return binary.AppendUvarint(dst, MaxClaims+1)
+	}
+	dst = binary.AppendUvarint(dst, uint64(len(h.claims)))
+	for _, claim := range h.claims {
+		dst = binary.AppendUvarint(dst, claim)
 	}
 	return dst
 }
@@ -149,7 +163,9 @@ func (r *reader) counter() *counter {
 		}
 		h := hold{name: string(r.rest[:size])}
 		r.rest = r.rest[size:]
-		h.amount, h.claims, h.until, h.lease = r.unsigned(), r.unsigned(), Micros(r.signed()), Micros(r.unsigned())
+		h.amount = r.unsigned()
+		h.claims, h.crowded = r.claims()
+		h.until, h.lease = Micros(r.signed()), Micros(r.unsigned())
 		if i > 0 && h.name <= last {
 			r.fail("holds are out of order")
 		}
@@ -158,4 +174,24 @@ func (r *reader) counter() *counter {
 	}
 	c.sum()
 	return c
+}
+
+func (r *reader) claims() (list []uint64, crowded bool) {
+	n := r.unsigned()
+	switch {
+	case n == MaxClaims+1:
+		return nil, true
+	case n > MaxClaims:
+		r.fail("too many claims")
+		return nil, false
+	}
+	for range n {
+		claim := uint64(r.unsigned())
+		if claim > MaxUnits || slices.Contains(list, claim) {
+			r.fail("a claim is too large or there twice")
+			return nil, false
+		}
+		list = append(list, claim)
+	}
+	return list, false
 }

@@ -40,7 +40,10 @@ type Counted struct {
 type Held struct {
 	Name   string
 	Amount int64
-	Claims int64
+	// Claims on it, and whether there were too many to know them; see
+	// Taking.Claim. Neither: a correction that happened.
+	Claims  []uint64
+	Crowded bool
 	// Until is an instant on the keeper's line, Unix microseconds on any that
 	// processes share; Lease is how long the hold was put for.
 	Until, Lease Micros
@@ -80,7 +83,7 @@ func (s *State) Counted() (c Counted, ok bool) {
 	}
 	c = Counted{Kind: s.kind, End: s.counter.end, Used: s.counter.used}
 	for _, h := range s.counter.holds {
-		c.Holds = append(c.Holds, Held{h.name, h.amount, h.claims, h.until, h.lease})
+		c.Holds = append(c.Holds, Held{h.name, h.amount, slices.Clone(h.claims), h.crowded, h.until, h.lease})
 	}
 	return c, true
 }
@@ -89,7 +92,7 @@ func (s *State) Counted() (c Counted, ok bool) {
 func (c *Counted) State() State {
 	held := &counter{end: c.End, used: c.Used, holds: make([]hold, 0, len(c.Holds))}
 	for _, h := range c.Holds {
-		held.holds = append(held.holds, hold{h.Name, h.Amount, h.Claims, h.Until, h.Lease})
+		held.holds = append(held.holds, hold{h.Name, h.Amount, slices.Clone(h.Claims), h.Crowded, h.Until, h.Lease})
 	}
 	slices.SortFunc(held.holds, func(a, b hold) int { return strings.Compare(a.name, b.name) })
 	held.sum()

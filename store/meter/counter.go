@@ -11,9 +11,12 @@ import (
 type hold struct {
 	name   string
 	amount int64
-	// claims are the calls that go by the hold. 0: a correction that happened.
-	claims int64
-	until  Micros
+	// claims are the calls that go by the hold, each by the number of its Taking.
+	// None, and not crowded: a correction that happened.
+	claims []uint64
+	// crowded says that there were more claims than MaxClaims. None is known then.
+	crowded bool
+	until   Micros
 	// lease is how long it was put for. A hold that ends later than that was put
 	// before the clock went back, and ends after it from now.
 	lease Micros
@@ -117,36 +120,52 @@ func (c *counter) has(name string) bool {
 }
 
 // take charges a cost for which there is room, or claims the hold once more.
-func (c *counter) take(name string, cost int64, lease time.Duration, now Micros) {
+func (c *counter) take(name string, claim uint64, cost int64, lease time.Duration, now Micros) {
 	if name == "" {
 		c.used += cost
 		return
 	}
 	i, ok := c.find(name)
 	if !ok {
-		c.holds = slices.Insert(c.holds, i, hold{name: strings.Clone(name), amount: cost})
+		c.holds = slices.Insert(c.holds, i, hold{name: strings.Clone(name), amount: cost, claims: []uint64{claim}})
 		c.held += cost
 	}
 	h := &c.holds[i]
-	h.claims++
+	h.claim(claim)
 	h.until = max(h.until, now+up(lease))
 	h.lease = h.until - now
 	c.note(h)
 }
 
-// settle ends a hold, or one claim on it.
-func (c *counter) settle(k Kind, name string, left bool, kept int64) bool {
-	i, ok := c.find(name)
-	if !ok || c.holds[i].claims == 0 {
+// done reports whether the hold only remembers that a correction happened.
+func (h *hold) done() bool { return len(h.claims) == 0 && !h.crowded }
+
+// claim adds a claim, once.
+func (h *hold) claim(n uint64) {
+	switch {
+	case h.done(), h.crowded, slices.Contains(h.claims, n):
+	case len(h.claims) == MaxClaims:
+		h.claims, h.crowded = nil, true
+	default:
+		h.claims = append(h.claims, n)
+	}
+}
+
+// settle ends a hold, or one claim on it, and reports whether it did.
+func (c *counter) settle(k Kind, s *Settlement, kept int64) bool {
+	i, ok := c.find(s.Hold)
+	if !ok || c.holds[i].done() {
 		return false
 	}
 	h := &c.holds[i]
-	if left {
-		h.claims--
-		if h.claims > 0 {
-			return true
-		}
-	} else if h.amount > 0 && k != Slots {
+	mine := slices.Index(h.claims, s.Claim)
+	switch {
+	case s.Left && mine < 0, !s.Left && s.Claim != 0 && mine < 0 && !h.crowded:
+		return false
+	case s.Left && len(h.claims) > 1:
+		h.claims = slices.Delete(h.claims, mine, mine+1)
+		return true
+	case !s.Left && h.amount > 0 && k != Slots:
 		c.used += kept
 	}
 	c.held -= h.amount

@@ -8,10 +8,16 @@ import (
 // MaxUnits bounds costs and limits, so that any keeper can count them exactly.
 const MaxUnits = 1<<53 - 1
 
+// MaxClaims is how many claims a hold tells apart.
+const MaxClaims = 32
+
 // Check returns ErrInvalid if the taking breaks a rule of this package.
 func (t *Taking) Check() error {
 	if len(t.Demands) != len(t.Outcomes) {
 		return fmt.Errorf("%w: %d demands and %d outcomes", ErrInvalid, len(t.Demands), len(t.Outcomes))
+	}
+	if t.Claim > MaxUnits {
+		return fmt.Errorf("%w: claim %d", ErrInvalid, t.Claim)
 	}
 	for i := range t.Demands {
 		d := &t.Demands[i]
@@ -27,6 +33,8 @@ func (t *Taking) Check() error {
 		case d.Rule.Kind == Slots && t.Hold == "":
 			return fmt.Errorf("%w: limit %q: slots need a hold", ErrInvalid, d.Limit)
 		case t.Hold == "" || !d.Rule.Kind.Counts():
+		case t.Claim == 0:
+			return fmt.Errorf("%w: limit %q: a hold needs a claim", ErrInvalid, d.Limit)
 		case d.Rule.Kind.keeps() && t.Keep <= 0:
 			return fmt.Errorf("%w: limit %q: a hold needs Keep", ErrInvalid, d.Limit)
 		case !d.Rule.Kind.keeps() && t.Lease <= 0:
@@ -57,6 +65,9 @@ func (d *Demand) check() error {
 func (s *Settlement) Check() error {
 	if s.Once < 0 || s.Hold == "" && (s.Left || s.Once > 0) || s.Left && s.Once > 0 {
 		return fmt.Errorf("%w: a settlement with Left or Once, one of them, needs a hold", ErrInvalid)
+	}
+	if s.Claim > MaxUnits {
+		return fmt.Errorf("%w: claim %d", ErrInvalid, s.Claim)
 	}
 	for i := range s.Changes {
 		c := &s.Changes[i]
@@ -159,7 +170,7 @@ func (t *Taking) charge(states []State, at Instant) (changed bool) {
 			if d.Rule.Kind.keeps() {
 				lease = t.Keep
 			}
-			s.counter.take(t.Hold, d.Cost, lease, at.Now)
+			s.counter.take(t.Hold, t.Claim, d.Cost, lease, at.Now)
 			o.Remaining = max(s.counter.room(d.Rule), 0)
 			continue
 		}
@@ -270,7 +281,7 @@ func (s *Settlement) Resolve(states []State, at Instant) (changed bool) {
 				changed = true
 			}
 		default:
-			changed = counter.settle(k, s.Hold, s.Left, c.Kept) || changed
+			changed = counter.settle(k, s, c.Kept) || changed
 		}
 	}
 	return changed

@@ -57,15 +57,19 @@
 //	never     = refused and cost > limit, not for Balance
 //	wait      = end - now for Allowance
 //	charge:     without a hold: used = used + cost; with one that is not there
-//	            yet: amount = cost. Its claims = claims + 1,
+//	            yet: amount = cost, claims = Claim alone. To claims that are known
+//	            and not none, Claim is added unless it is there; if that makes more
+//	            than MaxClaims they are crowded: none is known from then on.
 //	            until = max(until, now + Lease or Keep), lease = until - now
-//	settle:     nothing if the hold is not there or has no claims. Left: claims =
-//	            claims - 1, and it goes at 0. Otherwise it goes, and if its amount
-//	            was above 0, used = used + Kept; not for Slots
+//	settle:     nothing if the hold is not there or has no claims. Left: nothing if
+//	            Claim is not known; it is taken out, and the hold goes with the
+//	            last one. Otherwise nothing if Claim is above 0 and neither known nor
+//	            the hold crowded; else it goes, and if its amount was above 0,
+//	            used = used + Kept; not for Slots
 //	correct:    without a hold: used = used + Kept - Cost, at least 0; Balance may
 //	            go below, which is how it is paid in; nothing for Slots
 //	once:       nothing if the hold is there; else correct, and it is there with
-//	            amount 0, claims 0, until = now + Once, lease = Once
+//	            amount 0, no claims, until = now + Once, lease = Once
 //
 // A Taking is refused if one of its limits refuses; then nothing is charged, no
 // hold claimed, and each limit's remaining is what it was. A cost of 0 is never

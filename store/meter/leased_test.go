@@ -257,7 +257,7 @@ func TestLeasedAllOrNothing(t *testing.T) {
 	closeLeased(t, l)
 	wide, slots := &Rule{Limit: 100, Per: 1000 * time.Hour}, &Rule{Kind: Slots, Limit: 1}
 	both := one(wide, 1)
-	both.Hold, both.Lease, both.Keep = "call", time.Minute, time.Hour
+	both.Hold, both.Claim, both.Lease, both.Keep = "call", 1, time.Minute, time.Hour
 	both.Demands = append(both.Demands, Demand{Limit: "slots", Subject: "key", Rule: slots, Cost: 1})
 	both.Outcomes = make([]Outcome, 2)
 	if !take(t, l, both) || both.Outcomes[0].Remaining != 99 {
@@ -294,7 +294,7 @@ func TestLeasedHolds(t *testing.T) {
 	closeLeased(t, a)
 	closeLeased(t, b)
 	x := one(&Rule{Kind: Allowance, Limit: 1000}, 10)
-	x.Hold, x.Keep = "call", time.Hour
+	x.Hold, x.Claim, x.Keep = "call", 1, time.Hour
 	for _, l := range []*Leased{a, b, a} {
 		if !take(t, l, x) || x.Outcomes[0].Remaining != 990 {
 			t.Fatalf("%+v", x.Outcomes)

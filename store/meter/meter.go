@@ -98,9 +98,17 @@ type Taking struct {
 	Caller uint32
 	// Hold names what is taken from counters until Settle; "" takes it for good.
 	// Required where a demand is of kind Slots. A hold that is there already is
-	// claimed once more and renewed, and not charged again, so that repetitions
-	// of one call are charged once.
+	// claimed and renewed, and not charged again, so that repetitions of one call
+	// are charged once.
 	Hold string
+	// Claim is the number of who goes by the hold, from 1 to MaxUnits, which no
+	// other Taking under the Hold has: by it Settle tells them apart. Required with
+	// Hold. A hold tells MaxClaims apart: once there were more, none is given back
+	// by itself, and whoever settles the hold ends it.
+	Claim uint64
+	// Renew says that the claim is one that has been taken, to be kept longer: a
+	// keeper that gives back what nobody waited for leaves it alone.
+	Renew bool
 	// Lease is how long Slots and Capacity stay held when nobody settles, so that
 	// a crash frees them. Required with Hold.
 	Lease time.Duration
@@ -118,9 +126,14 @@ type Taking struct {
 type Settlement struct {
 	Owner string
 	// Hold as in the Taking. Settling a hold that is not there, or not there any
-	// more, changes nothing; so it can be repeated.
+	// more, changes nothing.
 	Hold string
-	// Left gives this claim on the hold back without an outcome, because the work
+	// Claim as in the Taking: the settlement changes nothing where the hold does
+	// not have this claim, because it was settled before. So it can be repeated, however
+	// late and whoever has taken under the same name meanwhile. 0 ends the hold
+	// whoever claims it.
+	Claim uint64
+	// Left gives the claim on the hold back without an outcome, because the work
 	// was not begun. The hold is freed when nobody else claims it. Changes name
 	// the limits; Kept is not looked at.
 	Left bool

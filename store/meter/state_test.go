@@ -15,7 +15,7 @@ var compareStates = cmp.AllowUnexported(State{}, cell{}, queue{}, appointment{},
 // FuzzState: bytes are refused or are a state, which makes bytes that say the same.
 func FuzzState(f *testing.F) {
 	at := At(newFakeClock().Now())
-	x := Taking{Hold: "call", Lease: time.Minute, Keep: time.Hour}
+	x := Taking{Hold: "call", Claim: 1, Lease: time.Minute, Keep: time.Hour}
 	rules := []Rule{{Limit: 2, Per: time.Minute}, {Kind: Window, Limit: 2, Per: time.Minute}, {Kind: Allowance, Limit: 9}, {Kind: Slots, Limit: 3}}
 	for i := range rules {
 		x.Demands = append(x.Demands, Demand{Rule: &rules[i], Cost: 1})
@@ -23,7 +23,7 @@ func FuzzState(f *testing.F) {
 	x.Outcomes = make([]Outcome, len(rules))
 	states := make([]State, len(rules))
 	for i := range 8 {
-		x.Caller, x.Hold = uint32(i), string(rune('a'+i))
+		x.Caller, x.Hold, x.Claim = uint32(i), string(rune('a'+i/2)), uint64(i+1)
 		x.Decide(states, at)
 		for j := range states {
 			f.Add(states[j].Append(nil))
@@ -49,7 +49,7 @@ func FuzzState(f *testing.F) {
 		}
 		for i := range rules { // whatever it says, it can be decided on
 			rule := &rules[i]
-			x := Taking{Hold: "a", Lease: 1, Keep: 1, Demands: []Demand{{Rule: rule, Cost: 1}}, Outcomes: make([]Outcome, 1)}
+			x := Taking{Hold: "a", Claim: 1, Lease: 1, Keep: 1, Demands: []Demand{{Rule: rule, Cost: 1}}, Outcomes: make([]Outcome, 1)}
 			states := []State{s}
 			for range 3 {
 				x.Decide(states, at)
@@ -67,7 +67,7 @@ func TestStateIsCompact(t *testing.T) {
 	t.Parallel()
 	at := At(time.Now())
 	states := make([]State, 2)
-	x := Taking{Hold: "req_0123456789abcdef", Lease: time.Minute, Keep: time.Hour, Outcomes: make([]Outcome, 2), Demands: []Demand{
+	x := Taking{Hold: "req_0123456789abcdef", Claim: MaxUnits, Lease: time.Minute, Keep: time.Hour, Outcomes: make([]Outcome, 2), Demands: []Demand{
 		{Rule: &Rule{Limit: 1000, Per: time.Minute}, Cost: 1}, {Rule: &Rule{Kind: Allowance, Limit: 1e6}, Cost: 1},
 	}}
 	x.Decide(states, at)
@@ -100,7 +100,7 @@ func TestStateEnds(t *testing.T) {
 	} {
 		at := At(clock.Now())
 		states := make([]State, 1)
-		x := Taking{Hold: c.hold, Lease: time.Hour, Keep: 24 * time.Hour, Demands: []Demand{{Rule: &c.rule, Cost: 1}}, Outcomes: make([]Outcome, 1)}
+		x := Taking{Hold: c.hold, Claim: 1, Lease: time.Hour, Keep: 24 * time.Hour, Demands: []Demand{{Rule: &c.rule, Cost: 1}}, Outcomes: make([]Outcome, 1)}
 		for range c.calls {
 			x.Decide(states, at)
 		}

@@ -33,7 +33,7 @@ func taking(owner string, call int64) *meter.Taking {
 	rate := &meter.Rule{Kind: meter.Rate, Limit: 1_000_000, Per: time.Second}
 	quota := &meter.Rule{Kind: meter.Allowance, Limit: 1 << 40}
 	return &meter.Taking{
-		Owner: owner, Hold: fmt.Sprint("hold", call), Lease: time.Minute, Keep: time.Minute,
+		Owner: owner, Hold: fmt.Sprint("hold", call), Claim: uint64(call) + 1, Lease: time.Minute, Keep: time.Minute,
 		Demands: []meter.Demand{
 			{Limit: "plan/calls", Subject: owner, Rule: rate, Cost: 1},
 			{Limit: "plan/burst", Subject: owner, Rule: rate, Cost: 1},

@@ -51,7 +51,7 @@ func BenchmarkTake(b *testing.B) {
 	mixed := []*meter.Rule{rate, {Kind: meter.Allowance, Limit: meter.MaxUnits}, {Kind: meter.Allowance, Limit: meter.MaxUnits, Period: meter.Day}}
 	held := []*meter.Rule{rate, {Kind: meter.Allowance, Limit: meter.MaxUnits}, {Kind: meter.Slots, Limit: meter.MaxUnits}}
 	taking := func(owner, hold string, rules []*meter.Rule) *meter.Taking {
-		t := &meter.Taking{Owner: owner, Hold: hold, Lease: time.Minute, Keep: time.Minute, Outcomes: make([]meter.Outcome, len(rules))}
+		t := &meter.Taking{Owner: owner, Hold: hold, Claim: 1, Lease: time.Minute, Keep: time.Minute, Outcomes: make([]meter.Outcome, len(rules))}
 		for i, rule := range rules {
 			t.Demands = append(t.Demands, meter.Demand{Limit: fmt.Sprintf("plan.%d", i), Subject: owner, Rule: rule, Cost: 1})
 		}

@@ -26,7 +26,7 @@ type call struct {
 
 // newCall begins a call over demands of one owner, rates first.
 func (s *Store) newCall(owner string, demands []*meter.Demand, rates int) call {
-	size := 8 * (5 + 7*len(demands))
+	size := 8 * (6 + 7*len(demands))
 	for i, d := range demands {
 		names := 1
 		if i >= rates {

@@ -166,17 +166,42 @@ func readCounter(c *meter.Counted, fields map[string]string) bool {
 		if name == "" {
 			continue
 		}
-		n, ok := numbersOf(fields[name], 5)
+		h, round, ok := readHold(fields[name])
 		if !ok {
 			return false
 		}
-		h := meter.Held{Name: name, Amount: n[0], Claims: n[1], Until: meter.Micros(n[2]), Lease: meter.Micros(n[3])}
-		if n[4] != head[4] { // of a past period
+		h.Name = name
+		if round != head[4] { // of a past period
 			h.Amount = 0
 		}
 		c.Holds = append(c.Holds, h)
 	}
 	return true
+}
+
+// readHold reads a hold without its name: five numbers, and then its claims.
+func readHold(field string) (h meter.Held, round int64, ok bool) {
+	n, ok := numbersOf(field, len(field)/8)
+	if !ok || len(n) < 5 || n[1] >= 0 && n[1] != int64(len(n)-5) {
+		return h, 0, false
+	}
+	h = meter.Held{Amount: n[0], Crowded: n[1] < 0, Until: meter.Micros(n[2]), Lease: meter.Micros(n[3])}
+	for _, claim := range n[5:] {
+		h.Claims = append(h.Claims, uint64(claim))
+	}
+	return h, n[4], true
+}
+
+// holdNumbers is the reverse, of the present period.
+func holdNumbers(h *meter.Held) []int64 {
+	n := []int64{h.Amount, int64(len(h.Claims)), int64(h.Until), int64(h.Lease), 0}
+	if h.Crowded {
+		n[1] = -1
+	}
+	for _, claim := range h.Claims {
+		n = append(n, int64(claim))
+	}
+	return n
 }
 
 // numbersOf reads little-endian doubles, which is how the scripts pack numbers.
@@ -219,14 +244,15 @@ func writeCounter(c *meter.Counted) []string {
 	}
 	var held, soonest, put, latest int64
 	args := []string{"", ""}
-	for _, h := range c.Holds {
+	for i := range c.Holds {
+		h := &c.Holds[i]
 		until := int64(h.Until)
 		held += h.Amount
 		if soonest == 0 || until < soonest {
 			soonest = until
 		}
 		put, latest = max(put, until-int64(h.Lease)), max(latest, until)
-		args = append(args, h.Name, packed(h.Amount, h.Claims, until, int64(h.Lease), 0), decimal(until))
+		args = append(args, h.Name, packed(holdNumbers(h)...), decimal(until))
 	}
 	expires := max(latest, int64(c.End))/1000 + 60_000
 	if c.Kind != meter.Allowance && (c.Used != 0 || c.Kind == meter.Balance && held != 0) {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -16,13 +17,16 @@ import (
 	"github.com/failwell/failwell/store/redisstore"
 )
 
+// claims numbers all takings.
+var claims atomic.Uint64
+
 // awkward names, as accounts and limits may have them.
 var awkward = []string{"plain", "a{b}c", "9{m:x}c2", "with:colon.and=", "ü*?[x]"}
 
 func takeOf(t *testing.T, m meter.Meter, owner, hold string, kind meter.Kind, subject, operation string, cost int64) meter.Outcome {
 	t.Helper()
 	x := meter.Taking{
-		Owner: owner, Hold: hold, Lease: time.Minute, Keep: time.Hour, Outcomes: make([]meter.Outcome, 1),
+		Owner: owner, Hold: hold, Claim: claims.Add(1), Lease: time.Minute, Keep: time.Hour, Outcomes: make([]meter.Outcome, 1),
 		Demands: []meter.Demand{{
 			Limit: "quota", Subject: subject, Operation: operation, Cost: cost, Rule: &meter.Rule{Kind: kind, Limit: 1000},
 		}},
@@ -31,6 +35,26 @@ func takeOf(t *testing.T, m meter.Meter, owner, hold string, kind meter.Kind, su
 		t.Fatal(err)
 	}
 	return x.Outcomes[0]
+}
+
+// crowd has more callers go by one hold than it tells apart, and by another
+// as many.
+func crowd(t *testing.T, m meter.Meter, owner string, kind meter.Kind) {
+	t.Helper()
+	for claim := range uint64(meter.MaxClaims + 1) {
+		for _, hold := range []string{"crowded", "full"} {
+			x := meter.Taking{
+				Owner: owner, Hold: hold, Claim: meter.MaxUnits - claim, Lease: time.Minute, Keep: time.Hour, Outcomes: make([]meter.Outcome, 1),
+				Demands: []meter.Demand{{Limit: "crowd", Subject: owner, Cost: 1, Rule: &meter.Rule{Kind: kind, Limit: 1000}}},
+			}
+			if claim == meter.MaxClaims && hold == "full" {
+				continue
+			}
+			if err := m.Take(t.Context(), &x); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
 }
 
 func all(t *testing.T, s meter.Carrier) []meter.Counted {
@@ -57,6 +81,7 @@ func TestCountersMove(t *testing.T) {
 			takeOf(t, from, owner, "hold-1", kind, owner, "", 5)
 			takeOf(t, from, owner, "hold-1", kind, owner, "", 5) // claimed twice
 			takeOf(t, from, owner, "hold-2", kind, "key "+owner, "op "+owner, 7)
+			crowd(t, from, owner, kind)
 		}
 		pay := meter.Change{Demand: meter.Demand{Limit: "quota", Subject: owner, Cost: 500, Rule: &meter.Rule{Kind: meter.Balance}}}
 		if err := from.Settle(t.Context(), &meter.Settlement{Owner: owner, Changes: []meter.Change{pay}}); err != nil {
@@ -66,8 +91,8 @@ func TestCountersMove(t *testing.T) {
 		takeOf(t, from, owner, "", meter.Rate, owner, "", 1)
 	}
 	want := all(t, from)
-	if len(want) != 5*len(awkward) {
-		t.Fatalf("%d counters are shown, want %d", len(want), 5*len(awkward))
+	if len(want) != 7*len(awkward) {
+		t.Fatalf("%d counters are shown, want %d", len(want), 7*len(awkward))
 	}
 	for range 2 { // it can be repeated
 		if err := to.SetCounters(t.Context(), want); err != nil {

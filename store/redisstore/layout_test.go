@@ -204,7 +204,7 @@ func TestLimitsVanish(t *testing.T) {
 	stays := []*meter.Rule{{Kind: meter.Balance}, {Kind: meter.Capacity, Limit: 10}}
 	take := func(hold string, rules ...*meter.Rule) {
 		t.Helper()
-		x := &meter.Taking{Owner: "o", Hold: hold, Lease: time.Minute, Keep: time.Hour}
+		x := &meter.Taking{Owner: "o", Hold: hold, Claim: 1, Lease: time.Minute, Keep: time.Hour}
 		for i, rule := range rules {
 			x.Demands = append(x.Demands, meter.Demand{Limit: fmt.Sprint(i), Subject: "o", Rule: rule, Cost: 1})
 		}

@@ -39,7 +39,7 @@ func (s *Store) Take(ctx context.Context, t *meter.Taking) error {
 		}
 	}
 	c := s.newCall(t.Owner, demands, rates)
-	c.numbers(int64(rates), int64(len(demands)-rates), int64(t.Caller), micros(t.Lease), micros(t.Keep))
+	c.numbers(int64(rates), int64(len(demands)-rates), int64(t.Caller), micros(t.Lease), micros(t.Keep), int64(t.Claim))
 	for i, d := range demands {
 		if i < rates {
 			c.rate(d, d.Cost)
@@ -88,7 +88,7 @@ func (s *Store) Settle(ctx context.Context, x *meter.Settlement) error {
 		left = 1
 	}
 	c := s.newCall(x.Owner, demands, rates)
-	c.numbers(int64(rates), int64(len(demands)-rates), left, micros(x.Once))
+	c.numbers(int64(rates), int64(len(demands)-rates), left, micros(x.Once), int64(x.Claim))
 	for i, d := range demands {
 		if i < rates {
 			c.rate(d, kept[i]-d.Cost)

@@ -209,12 +209,15 @@ func TestMeterAgreesWithTheArithmetic(t *testing.T) {
 		}
 		var told []time.Duration
 		holds := rapid.SampledFrom([]string{"a", "b", "c", ""})
+		last := uint64(meter.MaxUnits - 10_000)
+		claim := func() uint64 { last++; return last }
+		settles := rapid.Uint64Range(0, 5) // whose claim, counted back; 0 is all
 		t.Repeat(map[string]func(*rapid.T){
 			"take": func(t *rapid.T) {
 				demands := drawDemands(t, kinds)
 				got := meter.Taking{
 					Owner: owner, Caller: rapid.Uint32Range(0, 40).Draw(t, "caller"), Hold: holds.Draw(t, "hold"),
-					Lease: 2 * time.Second, Keep: time.Hour, Demands: demands, Outcomes: make([]meter.Outcome, len(demands)),
+					Claim: claim(), Lease: 2 * time.Second, Keep: time.Hour, Demands: demands, Outcomes: make([]meter.Outcome, len(demands)),
 				}
 				want := got
 				want.Outcomes = make([]meter.Outcome, len(demands))
@@ -258,8 +261,27 @@ func TestMeterAgreesWithTheArithmetic(t *testing.T) {
 					}
 				}
 			},
+			"crowd on a hold": func(t *rapid.T) {
+				demands := []meter.Demand{{Limit: "money", Subject: "acct", Rule: modelRules["money"], Cost: 1}}
+				at := tick()
+				for range meter.MaxClaims {
+					got := meter.Taking{
+						Owner: owner, Hold: "a", Claim: claim(), Lease: 2 * time.Second, Keep: time.Hour, Demands: demands, Outcomes: make([]meter.Outcome, 1),
+					}
+					states := model.load(t, owner, demands)
+					if got.Decide(states, at) {
+						model.keep(owner, demands, states)
+					}
+					if err := s.Take(t.Context(), &got); err != nil {
+						t.Fatal(err)
+					}
+				}
+			},
 			"settle": func(t *rapid.T) {
-				x := meter.Settlement{Owner: owner, Hold: holds.Draw(t, "hold")}
+				x := meter.Settlement{Owner: owner, Hold: holds.Draw(t, "hold"), Claim: settles.Draw(t, "claim")}
+				if x.Claim > 0 {
+					x.Claim = last + 1 - x.Claim
+				}
 				switch {
 				case x.Hold == "":
 				case rapid.Bool().Draw(t, "left"):

@@ -73,7 +73,7 @@ func testExactHolds(f *fixture) {
 		mine := c.like(uint32(i+1), "")
 		mine.Demands[0].Cost, mine.Demands[1].Cost = 1, 2
 		for n := range each {
-			mine.Hold = fmt.Sprintf("call-%d-%d", i, n)
+			mine.Hold, mine.Claim = fmt.Sprintf("call-%d-%d", i, n), f.claims.Add(1)
 			if err := f.Meter.Take(f.ctx, &mine.Taking); err != nil {
 				return fmt.Errorf("take: %w", err)
 			}
@@ -86,7 +86,7 @@ func testExactHolds(f *fixture) {
 			keep := int64(n % 3)
 			kept.Add(keep)
 			running.Add(-1)
-			s := meter.Settlement{Owner: mine.Owner, Hold: mine.Hold, Changes: []meter.Change{
+			s := meter.Settlement{Owner: mine.Owner, Hold: mine.Hold, Claim: mine.Claim, Changes: []meter.Change{
 				{Demand: mine.Demands[0]}, {Demand: mine.Demands[1], Kept: keep},
 			}}
 			if err := f.Meter.Settle(f.ctx, &s); err != nil {

@@ -131,19 +131,94 @@ func testLeaving(f *fixture) {
 		}
 		c.Hold = "call"
 		c.Demands[0].Cost, c.Demands[1].Cost = 4, 1
+		var claims []uint64
 		for i := range 3 {
-			if c.again() != (i < 2) {
+			admitted := c.again()
+			claims = append(claims, c.Claim)
+			if admitted != (i < 2) {
 				f.Fatalf("kind %d, repetition %d: %+v", r.Kind, i, c.Outcomes)
 			}
 		}
-		left := meter.Settlement{Hold: "call", Left: true}
-		c.settle(left, 4, 4)
-		c.remains(1)
-		c.settle(left, 4, 4)
+		for _, claim := range []uint64{claims[0], claims[0], claims[2], 0} { // one that has one, and others
+			c.settle(meter.Settlement{Hold: "call", Claim: claim, Left: true}, 4, 4)
+			c.remains(1)
+		}
+		c.settle(meter.Settlement{Hold: "call", Claim: claims[1], Left: true}, 4, 4)
 		c.remains(5)
-		c.settle(left, 4, 4)
+		c.settle(meter.Settlement{Hold: "call", Claim: claims[1], Left: true}, 4, 4)
 		c.settle(meter.Settlement{Hold: "call"}, 4, 4)
 		c.remains(5)
+	}
+}
+
+// testCrowdedHold: of more claims than a hold tells apart, none frees it, and
+// whoever ends it ends it.
+func testCrowdedHold(f *fixture) {
+	for _, k := range []meter.Kind{meter.Allowance, meter.Capacity, meter.Slots} {
+		c := f.calls(f, &meter.Rule{Kind: k, Limit: 5})
+		c.Hold = "call"
+		var claims []uint64
+		claim := func() {
+			c.admitted(4)
+			claims = append(claims, c.Claim)
+		}
+		leave := func(claim uint64) { c.settle(meter.Settlement{Hold: "call", Claim: claim, Left: true}, 4, 4) }
+		for range meter.MaxClaims {
+			claim()
+		}
+		leave(claims[0])
+		claim() // there is room for one again
+		for _, claim := range claims[1:meter.MaxClaims] {
+			leave(claim)
+		}
+		c.remains(1)
+		leave(claims[meter.MaxClaims])
+		c.remains(5)
+		for range meter.MaxClaims + 1 {
+			claim()
+		}
+		for _, claim := range claims {
+			leave(claim)
+		}
+		c.remains(1)
+		c.settle(meter.Settlement{Hold: "call", Claim: claims[0]}, 4, 0)
+		c.remains(5)
+	}
+}
+
+// testSettledLate: who settles once more, after others have taken under the same
+// name, changes nothing for them.
+func testSettledLate(f *fixture) {
+	for _, r := range []*meter.Rule{
+		{Kind: meter.Allowance, Limit: 9}, {Kind: meter.Capacity, Limit: 9}, {Kind: meter.Slots, Limit: 9}, {Kind: meter.Balance},
+	} {
+		c := f.calls(f, r)
+		if r.Kind == meter.Balance {
+			c.settle(meter.Settlement{}, 9, 0)
+		}
+		c.Hold = "call"
+		c.admitted(4)
+		first := meter.Settlement{Hold: "call", Claim: c.Claim}
+		left := first
+		left.Left = true
+		c.settle(first, 4, 3)
+		rest := int64(6)
+		if r.Kind == meter.Slots {
+			rest = 9
+		}
+		c.remains(rest)
+		c.admitted(4)
+		for range 2 {
+			c.settle(first, 4, 3)
+			c.settle(left, 4, 0)
+			c.remains(rest - 4)
+		}
+		c.Renew = true
+		if err := f.Meter.Take(f.ctx, &c.Taking); err != nil || !c.Admitted {
+			f.Fatalf("kind %d, renewal: %v %+v", r.Kind, err, c.Outcomes)
+		}
+		c.settle(meter.Settlement{Hold: "call", Claim: c.Claim, Left: true}, 4, 0) // it was the same claim
+		c.remains(rest)
 	}
 }
 
@@ -181,6 +256,10 @@ func testOnce(f *fixture) {
 	}
 	c.settle(meter.Settlement{Hold: "payment"}, 10, 0)
 	c.settle(meter.Settlement{Hold: "payment", Left: true}, 10, 0)
+	c.Hold = "payment"
+	c.admitted(5) // what is remembered is not charged, and nobody's
+	c.settle(meter.Settlement{Hold: "payment", Left: true}, 5, 0)
+	c.Hold = ""
 	c.settle(payment, 10, 0)
 	c.remains(10)
 	c.settle(meter.Settlement{Hold: "another", Once: time.Hour}, 10, 0)
@@ -259,6 +338,8 @@ func testInvalid(f *fixture) {
 		"slots without a lease":        func(c *caller) { c.Lease = 0 },
 		"an allowance without a keep":  func(c *caller) { c.Keep = 0 },
 		"a negative cost":              func(c *caller) { c.Demands[0].Cost = -1 },
+		"a hold without a claim":       func(c *caller) { c.Claim = 0 },
+		"a claim that nobody counts":   func(c *caller) { c.Claim = meter.MaxUnits + 1 },
 		"a cost that nobody can count": func(c *caller) { c.Demands[0].Cost = meter.MaxUnits + 1 },
 		"no rule":                      func(c *caller) { c.Demands[0].Rule = nil },
 		"no such kind":                 func(c *caller) { c.Demands[0].Rule = &meter.Rule{Kind: 99, Limit: 1} },
@@ -271,6 +352,7 @@ func testInvalid(f *fixture) {
 			c.Demands[i].Cost = 1
 		}
 		bad := c.like(0, "call")
+		bad.Claim = f.claims.Add(1)
 		spoil(bad)
 		if err := f.Meter.Take(f.ctx, &bad.Taking); !errors.Is(err, meter.ErrInvalid) {
 			f.Fatalf("%s: %v, want ErrInvalid", name, err)
@@ -283,6 +365,7 @@ func testInvalid(f *fixture) {
 		"left without a hold":   {Owner: c.Owner, Left: true, Changes: change},
 		"once without a hold":   {Owner: c.Owner, Once: time.Hour, Changes: change},
 		"left and once":         {Owner: c.Owner, Hold: "a", Left: true, Once: time.Hour, Changes: change},
+		"a claim too large":     {Owner: c.Owner, Hold: "a", Claim: meter.MaxUnits + 1, Changes: change},
 		"keeping less than 0":   {Owner: c.Owner, Changes: []meter.Change{{Demand: c.Demands[0], Kept: -1}}},
 		"the same change twice": {Owner: c.Owner, Changes: append(change[:1:1], change...)},
 	} {

@@ -77,7 +77,9 @@ func Run(t *testing.T, open Open) {
 		{"slots", false, testSlots},
 		{"repetitions are charged once", false, testClaims},
 		{"who leaves frees only its claim", false, testLeaving},
+		{"a crowd on one hold", false, testCrowdedHold},
 		{"settling twice is settling once", false, testSettledOnce},
+		{"settling late touches nobody else", false, testSettledLate},
 		{"corrections happen once", false, testOnce},
 		{"who crashes frees slots and bytes", false, testLeases},
 		{"who crashes has used units", true, testKeeps},
@@ -114,6 +116,8 @@ type fixture struct {
 
 	ctx   context.Context
 	names atomic.Int64
+	// claims numbers all takings.
+	claims atomic.Uint64
 }
 
 // failer is what *testing.T and *rapid.T have in common.
@@ -163,6 +167,7 @@ func (c *caller) take(cost int64) bool {
 
 func (c *caller) again() bool {
 	c.t.Helper()
+	c.Claim = c.f.claims.Add(1)
 	c.Admitted = !c.Admitted
 	for i := range c.Outcomes {
 		c.Outcomes[i] = meter.Outcome{Remaining: -1, Never: true}

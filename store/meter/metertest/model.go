@@ -25,8 +25,10 @@ type model struct {
 type entry struct {
 	hold   string // "" is for good
 	amount int64
-	claims int
-	until  time.Time // zero is for good
+	claims []uint64
+	// crowded: there were more claims than a hold tells apart.
+	crowded bool
+	until   time.Time // zero is for good
 	// period is when the period ends that it belongs to.
 	period time.Time
 }
@@ -133,7 +135,8 @@ func (m *model) want(now time.Time, cost int64, hold string) meter.Outcome {
 	return o
 }
 
-func (m *model) charge(now time.Time, cost int64, hold string, ttl time.Duration) {
+func (m *model) charge(now time.Time, cost int64, by *meter.Taking, ttl time.Duration) {
+	hold := by.Hold
 	switch {
 	case cost == 0:
 	case m.rule.Kind == meter.Rate:
@@ -152,7 +155,9 @@ func (m *model) charge(now time.Time, cost int64, hold string, ttl time.Duration
 			m.entries = append(m.entries, entry{hold: hold, amount: cost, period: m.end(now)})
 		}
 		e := &m.entries[i]
-		e.claims++
+		if e.claims = append(e.claims, by.Claim); len(e.claims) > meter.MaxClaims || e.crowded {
+			e.claims, e.crowded = nil, true
+		}
 		if until := now.Truncate(time.Microsecond).Add(ttl); until.After(e.until) {
 			e.until = until
 		}
@@ -166,9 +171,11 @@ func (m *model) settle(now time.Time, s *meter.Settlement, kept int64) {
 		return
 	}
 	e := &m.entries[i]
+	mine := slices.Index(e.claims, s.Claim)
 	switch {
-	case s.Left && e.claims > 1:
-		e.claims--
+	case mine < 0 && (s.Left || s.Claim != 0 && !e.crowded):
+	case s.Left && len(e.claims) > 1:
+		e.claims = slices.Delete(e.claims, mine, mine+1)
 	case s.Left || m.rule.Kind == meter.Slots || !e.period.Equal(m.end(now)):
 		m.entries = slices.Delete(m.entries, i, i+1)
 	default:
@@ -237,7 +244,7 @@ func (w *walk) take(t *rapid.T) {
 			if m.rule.Kind == meter.Allowance || m.rule.Kind == meter.Balance {
 				ttl = c.Keep
 			}
-			m.charge(now, c.Demands[i].Cost, c.Hold, ttl)
+			m.charge(now, c.Demands[i].Cost, &c.Taking, ttl)
 			wants[i].Remaining = max(m.remaining(now), 0)
 		}
 		got := c.Outcomes[i]
@@ -270,6 +277,9 @@ func (w *walk) send(t *rapid.T, s *meter.Settlement, cost, kept int64) {
 func (w *walk) settle(t *rapid.T) {
 	m, s := w.change(t, 0, len(w.models)-1)
 	s.Hold, s.Left = rapid.SampledFrom(holds).Draw(t, "hold"), rapid.Bool().Draw(t, "left")
+	if back := rapid.Uint64Range(0, 5).Draw(t, "claim"); back > 0 {
+		s.Claim = w.f.claims.Load() - min(back, w.f.claims.Load()) + 1
+	}
 	kept := rapid.Int64Range(0, 6).Draw(t, "kept")
 	w.send(t, &s, 1, kept)
 	m.settle(w.f.Clock.Now(), &s, kept)

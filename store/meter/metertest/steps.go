@@ -25,6 +25,9 @@ func testSteps(f *fixture) {
 			case 0, 1:
 				s := meter.Settlement{Owner: c.Owner, Hold: rapid.OneOf(rapid.Just(""), names).Draw(t, "hold")}
 				s.Left = s.Hold != "" && rapid.Bool().Draw(t, "left")
+				if back := rapid.Uint64Range(0, 4).Draw(t, "claim"); s.Hold != "" && back > 0 {
+					s.Claim = f.claims.Load() - min(back, f.claims.Load()) + 1
+				}
 				for _, d := range c.Demands {
 					s.Changes = append(s.Changes, meter.Change{Demand: d, Kept: rapid.Int64Range(0, 3).Draw(t, "kept")})
 				}
@@ -39,6 +42,7 @@ func testSteps(f *fixture) {
 			default:
 				c.Caller, c.Hold = rapid.Uint32Range(0, 6).Draw(t, "caller"), names.Draw(t, "hold")
 				want := c.like(c.Caller, c.Hold)
+				want.Claim = f.claims.Load() + 1
 				want.Decide(states, meter.At(f.Clock.Now()))
 				if c.again(); c.Admitted != want.Admitted {
 					t.Fatalf("admitted %v, want %v", c.Admitted, want.Admitted)

@@ -1,6 +1,6 @@
 -- What Take and Settle know of counters. A counter's hash holds in field "" used, end, held, count, round, soonest, put, latest
--- and expires; and each hold under its name: amount, claims, ends, lease, round. round is the period's number: what was held
--- in another one is an amount of 0. soonest is not after the end of any hold, put not before any was put, latest not
+-- and expires; and each hold under its name: amount, number of claims (-1: crowded), ends, lease, round and the claims. round is
+-- the period's number: what was held in another one is an amount of 0. soonest is not after the end of any hold, put not before any was put, latest not
 -- before any ends; expires is when both keys do, in milliseconds, or -1 for never. The other key orders the holds by their ends.
 local name = ARGV[2]
 
@@ -26,13 +26,21 @@ local function load_hold(c, value)
   if value then
     local h = {}
     h.amount, h.claims, h.ends, h.lease, h.round = unpack_numbers('<ddddd', value)
+    h.known = string.sub(value, 41)
     if h.round ~= c.round then h.amount = 0 end
     c.hold = h
   end
 end
 
+-- The place of this call's claim among those that a hold knows, of 8 bytes each.
+local function claimed(h)
+  for at = 1, #h.known, 8 do
+    if string.sub(h.known, at, at + 7) == claim then return at end
+  end
+end
+
 local function save_hold(c, which, h)
-  call('HSET', c.key, which, pack_numbers('<ddddd', h.amount, h.claims, h.ends, h.lease, c.round))
+  call('HSET', c.key, which, pack_numbers('<ddddd', h.amount, h.claims, h.ends, h.lease, c.round) .. h.known)
   call('ZADD', c.order, h.ends, which)
   if c.soonest == 0 or h.ends < c.soonest then c.soonest = h.ends end
   c.put = math.max(c.put, h.ends - h.lease)

@@ -1,6 +1,6 @@
 -- Take, first part. KEYS: the owner's rates (if any is asked), then for each counter its hash and the order of its holds.
 -- ARGV: numbers, the hold, then "" and the rates' fields. Numbers are little-endian doubles: rates, counters, caller, lease,
--- keep; for each rate kind, cost, step, depth, span (a window: kind, cost, limit, per, per); for each counter kind, cost, limit,
+-- keep, claim; for each rate kind, cost, step, depth, span (a window: kind, cost, limit, per, per); for each counter kind, cost, limit,
 -- begin and end of the caller's period, 1 for days.
 --
 -- A rate's field holds full, for a window also used, and with appointments full, used, booked, made and caller, cost, at of each.
@@ -11,7 +11,8 @@ local unpack_numbers, pack_numbers, call = struct.unpack, struct.pack, redis.cal
 local time = call('TIME')
 local now = time[1] * 1000000 + time[2]
 local numbers = ARGV[1]
-local rates, counters, caller, lease, keep, place = unpack_numbers('<ddddd', numbers)
+local rates, counters, caller, lease, keep, _, place = unpack_numbers('<dddddd', numbers)
+local claim = string.sub(numbers, 41, 48)
 local values
 if rates > 0 then values = call('HMGET', KEYS[1], unpack(ARGV, 3)) end
 if counters == 0 then

@@ -63,14 +63,16 @@ for i = 1, counters do
     if not h then
       correct(c, units)
       c.count, c.ordered, c.dirty = c.count + 1, c.count == 0, true
-      save_hold(c, name, { amount = 0, claims = 0, ends = now + once, lease = once })
+      save_hold(c, name, { amount = 0, claims = 0, known = '', ends = now + once, lease = once })
     end
-  elseif h and h.claims > 0 then
-    c.dirty = true
-    h.claims = h.claims - 1
-    if left == 1 and h.claims > 0 then
+  elseif h and h.claims ~= 0 then
+    local mine = claimed(h)
+    if left == 1 and mine and h.claims > 1 then
+      h.claims, h.known = h.claims - 1, string.sub(h.known, 1, mine - 1) .. string.sub(h.known, mine + 8)
+      c.dirty = true
       save_hold(c, name, h)
-    else
+    elseif mine or left == 0 and (whole == 0 or h.claims < 0) then
+      c.dirty = true
       if left == 0 and h.amount > 0 and kind ~= 5 then c.used = c.used + kept end
       c.held, c.count = c.held - h.amount, c.count - 1
       call('HDEL', c.key, name)

@@ -89,10 +89,13 @@ local function charge()
       else
         local h = c.hold
         if not h then
-          h = { amount = c.cost, claims = 0, ends = 0 }
+          h = { amount = c.cost, claims = 1, known = claim, ends = 0 }
           c.held, c.count, c.ordered = c.held + c.cost, c.count + 1, c.count == 0
+        elseif h.claims == 32 and not claimed(h) then
+          h.claims, h.known = -1, ''
+        elseif h.claims > 0 and not claimed(h) then
+          h.claims, h.known = h.claims + 1, h.known .. claim
         end
-        h.claims = h.claims + 1
         h.ends = math.max(h.ends, now + (c.kind <= 3 and keep or lease))
         h.lease = h.ends - now
         save_hold(c, name, h)
