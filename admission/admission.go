@@ -88,9 +88,6 @@ type Verdict struct {
 	// hold is the name under which the call's charges are held, so that
 	// repetitions under one idempotency key are charged once; "" for the call's own.
 	hold string
-	// stale is the name before the key last came free; "" if it never did. Whoever
-	// was charged under it late and then died has left it behind.
-	stale string
 	// repeat says that the call will not be worked on, because another one with
 	// its key has been or is: it is charged to rates alone.
 	repeat bool

@@ -111,12 +111,6 @@ func (d *deciding) settle(ctx context.Context, ending Ending) {
 	// Whoever has taken the key over has a claim on the slot as well.
 	d.end(ctx, d.ended(Left, h.name, h.claim, slots), h.local)
 	d.end(ctx, &meter.Settlement{Owner: s.taking.Owner, Changes: freed}, h.local)
-	if d.v.stale != "" && ending != Left {
-		for i := range held {
-			held[i].Kept = 0
-		}
-		d.end(ctx, &meter.Settlement{Owner: s.taking.Owner, Hold: d.v.stale, Changes: held}, h.local)
-	}
 	failpoint.Hit(failpoint.Settled)
 }
 

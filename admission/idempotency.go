@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -39,16 +38,6 @@ func (f *lookup) state() recordState {
 		return stateUnknown
 	}
 	return f.kept.state
-}
-
-// charge tells apart what was taken under one key before and after it came free:
-// who was charged before, and finds out late, must not give back what a call
-// has taken since.
-func (f *lookup) charge() uint64 {
-	if f.kept == nil {
-		return 0
-	}
-	return f.kept.charge
 }
 
 // Answer is the kept answer of a call.
@@ -87,10 +76,7 @@ func (d *deciding) repeated(ctx context.Context) bool {
 	if err := d.seek(ctx, f, d.patience.left()); err != nil {
 		return d.unprotected(ctx, err)
 	}
-	d.v.Keyed, d.v.hold = true, scope.hold(f.charge())
-	if f.charge() != 0 {
-		d.v.stale = scope.hold(f.kept.prior)
-	}
+	d.v.Keyed, d.v.hold = true, scope.hold()
 	d.v.repeat = !d.mayWork(f)
 	return true
 }
@@ -217,10 +203,8 @@ func (s scope) record() string {
 	return idempotencyPrefix + accountSlot(s.account) + "/" + s.hash
 }
 
-// hold names what the call holds.
-func (s scope) hold(charge uint64) string {
-	return "key/" + s.hash + "/" + strconv.FormatUint(charge, 36)
-}
+// hold names what the calls under the key hold.
+func (s scope) hold() string { return "key/" + s.hash }
 
 var slotEscapes = strings.NewReplacer("%", "%25", "{", "%7B", "}", "%7D")
 

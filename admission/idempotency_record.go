@@ -52,10 +52,6 @@ type kept struct {
 	owner owner
 	// turn numbers the reservations of an owner.
 	turn uint64
-	// charge is part of the name of the call's hold; see lookup.
-	charge uint64
-	// prior is charge as it was before the key last came free.
-	prior uint64
 	// payload is nil until the payload is known.
 	payload *Fingerprint
 	// answer has the id of the request in every state; the rest as far as kept.
@@ -65,7 +61,7 @@ type kept struct {
 	digest [sha256.Size]byte
 }
 
-const recordFormat = 1
+const recordFormat = 2
 
 // How a fingerprint is kept.
 const (
@@ -85,8 +81,6 @@ func (k *kept) encode() []byte {
 	b = append(b, k.owner.process[:]...)
 	b = append(b, k.owner.controller[:]...)
 	b = binary.AppendUvarint(b, k.turn)
-	b = binary.AppendUvarint(b, k.charge)
-	b = binary.AppendUvarint(b, k.prior)
 	b = k.payload.encode(b)
 	b = appendText(b, k.answer.RequestID)
 	if k.state != stateCompleted && k.state != stateTombstone {
@@ -132,7 +126,7 @@ func decodeKept(data []byte) (*kept, error) {
 	k := &kept{state: recordState(r.octet()), keep: r.wait(), lease: r.wait(), age: r.wait()}
 	r.fill(k.owner.process[:])
 	r.fill(k.owner.controller[:])
-	k.turn, k.charge, k.prior = r.number(), r.number(), r.number()
+	k.turn = r.number()
 	kind := r.octet()
 	if kind != printPending {
 		k.payload = &Fingerprint{Whole: kind == printWhole}

@@ -131,11 +131,9 @@ func (r *Reservation) Tombstone(ctx context.Context, status int, size int64, dig
 // finds the charge given back.
 func (r *Reservation) Release(ctx context.Context) error {
 	return r.end(ctx, failpoint.Releasing, failpoint.Released, func(k *kept) {
-		switch {
-		case r.doubtful:
+		k.state = stateReleased
+		if r.doubtful {
 			k.state = stateUnknown
-		default:
-			k.state, k.charge, k.prior = stateReleased, uint64(r.version), k.charge
 		}
 	})
 }

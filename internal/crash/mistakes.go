@@ -80,7 +80,7 @@ var mutations = []mutation{
 	{
 		what: "a hold is not found again, each try is charged", stores: everywhere,
 		file: "admission/idempotency.go",
-		old:  "strconv.FormatUint(charge, 36)\n", broken: "strconv.FormatInt(time.Now().UnixNano()+int64(charge), 36)\n",
+		old:  "return \"key/\" + s.hash }", broken: "return \"key/\" + s.hash + time.Now().String() }",
 	},
 	{
 		what: "who leaves a hold frees it for all", stores: []string{"pebble", "postgres"},
