@@ -16,7 +16,8 @@ import (
 )
 
 // Controller decides on calls. Its methods may be used from any goroutine; it
-// must not be copied, nor its fields changed, after the first use.
+// must not be copied, nor its fields changed, after the first use. Whoever ends
+// the process calls Close.
 type Controller struct {
 	// Contract is Required.
 	Contract *contract.Contract
@@ -56,8 +57,7 @@ type Controller struct {
 	// Leased is Optional: units of rates are taken ahead, a twentieth of the limit
 	// at a time, so that few decisions ask a store that processes share. Then at
 	// most a limit and a lease for each process are admitted in a window; see
-	// meter.Leased. It changes nothing for a store of this process alone. Whoever
-	// sets it calls Close at the end.
+	// meter.Leased. It changes nothing for a store of this process alone.
 	Leased bool
 	// Overload is Optional: what this process takes on at a time; nil means
 	// whatever comes.

@@ -204,7 +204,7 @@ func (d *debts) close(ctx context.Context) {
 
 // unasked reports whether an error says that the store was not even asked.
 func unasked(err error) bool {
-	return errors.Is(err, errAway) || errors.Is(err, errSlowStore) || errors.Is(err, errBusyStore)
+	return errors.Is(err, errAway) || errors.Is(err, errSlowStore) || errors.Is(err, errBusyStore) || errors.Is(err, errUnbegun)
 }
 
 // owe sees to a settlement that the store did not take. Rates are left to time.

@@ -36,12 +36,11 @@ const (
 type fitful struct {
 	meter.Meter
 
+	mu   sync.Mutex
 	next func() fault
 	// before happens once before something is taken: the caller has looked at its
 	// key by then.
-	before func()
-
-	mu      sync.Mutex
+	before  func()
 	waiting []func()
 	copies  []func()
 }
@@ -72,6 +71,21 @@ func (f *fitful) do(ctx context.Context, settles bool, do func(context.Context) 
 	return do(ctx)
 }
 
+// first has something happen before what is taken next, in place of what it returns.
+func (f *fitful) first(before func()) (replaced func()) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	replaced, f.before = f.before, before
+	return replaced
+}
+
+// be has the meter do something else from now on.
+func (f *fitful) be(next func() fault) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.next = next
+}
+
 // repeat has the copies happen.
 func (f *fitful) repeat() {
 	f.mu.Lock()
@@ -84,15 +98,18 @@ func (f *fitful) repeat() {
 
 // Take implements meter.Meter.
 func (f *fitful) Take(ctx context.Context, t *meter.Taking) error {
-	if before := f.before; before != nil {
-		f.before = nil
-		before()
+	if t.Owner != probeOwner {
+		if before := f.first(nil); before != nil {
+			before()
+		}
 	}
 	own := *t // the caller goes on with its own
 	own.Demands, own.Outcomes = append([]meter.Demand(nil), t.Demands...), append([]meter.Outcome(nil), t.Outcomes...)
 	err := f.do(ctx, false, func(ctx context.Context) error { return f.Meter.Take(ctx, &own) })
-	copy(t.Outcomes, own.Outcomes)
-	t.Admitted = own.Admitted
+	if err == nil { // else it may be decided yet
+		copy(t.Outcomes, own.Outcomes)
+		t.Admitted = own.Admitted
+	}
 	return err
 }
 
@@ -152,17 +169,19 @@ func TestSettledLater(t *testing.T) {
 				if c.end != nil {
 					done(t, c.end(m.reserve(call, v)))
 				}
-				f.next = always(bad)
+				f.be(always(bad))
 				m.Settle(t.Context(), call, v, c.ending)
-				f.next = always(works)
+				f.be(always(works))
 				f.repeat()
 				time.Sleep(2 * longestPause)
 				if used := m.usage(c.of).Used; used != c.want {
 					t.Errorf("%s, fault %d: %d are used, want %d", name, bad, used, c.want)
 				}
+				m.state.debts.mu.Lock()
 				if n := m.state.debts.count.Load(); n != 0 || m.state.debts.timer != nil {
 					t.Errorf("%s, fault %d: %d debts are left, or the timer runs for nobody", name, bad, n)
 				}
+				m.state.debts.mu.Unlock()
 				time.Sleep(time.Minute) // a lease, where a slot has one
 			})
 		}
@@ -187,7 +206,8 @@ func TestChargesEqualWork(t *testing.T) {
 			const balance, price, keys = 100_000, 10, 2
 			m, f := newFitful(t, keyedMeters)
 			m.fund(balance)
-			f.next = func() fault { return max(fault(random.IntN(int(faults)+4)-4), works) }
+			faulty := rand.New(rand.NewPCG(seed, 3)) // goroutines of their own draw from it
+			f.be(func() fault { return max(fault(faulty.IntN(int(faults)+4)-4), works) })
 			type under struct {
 				call *Call
 				v    *Verdict
@@ -229,12 +249,12 @@ func TestChargesEqualWork(t *testing.T) {
 				case what < 3:
 					if len(calls) > 0 && random.IntN(2) == 0 {
 						ends := random.IntN(len(calls))
-						f.before = func() { end(ends) }
+						f.first(func() { end(ends) })
 					}
 					if call, v, ok := m.keyedCall("POST /pay", fmt.Sprint(random.IntN(keys))); ok {
 						calls = append(calls, under{call: call, v: v})
 					}
-					f.before = nil
+					f.first(nil)
 				case what == 3 && len(calls) > 0:
 					i := random.IntN(len(calls))
 					if x := &calls[i]; x.work == nil {
@@ -255,7 +275,7 @@ func TestChargesEqualWork(t *testing.T) {
 			for len(calls) > 0 {
 				end(0)
 			}
-			f.next = always(works)
+			f.be(always(works))
 			time.Sleep(time.Second)
 			f.repeat()
 			m.try("GET /free", 0) // somebody has to look whether the store is back
@@ -283,7 +303,7 @@ func TestGivenBackWithoutAHold(t *testing.T) {
 		m, f := newFitful(t, "")
 		spend := func() { m.end("POST /spend", Failed) }
 		call, v := m.begin("POST /spend", 0)
-		f.next = always(never)
+		f.be(always(never))
 		for range tolerated {
 			m.try("POST /render", 0)
 			time.Sleep(time.Second)
@@ -292,16 +312,16 @@ func TestGivenBackWithoutAHold(t *testing.T) {
 			t.Fatal("the store is not away")
 		}
 		m.Settle(t.Context(), call, v, Failed)
-		f.next = always(works)
+		f.be(always(works))
 		time.Sleep(2 * longestPause)
 		if used := m.usage("credits").Used; used != 0 {
 			t.Errorf("%d are used by a call that failed while the store was away", used)
 		}
 		m.charge("credits", 10)
 		call, v = m.begin("POST /spend", 0)
-		f.next = always(mute)
+		f.be(always(mute))
 		m.Settle(t.Context(), call, v, Failed)
-		f.next = always(works)
+		f.be(always(works))
 		time.Sleep(2 * longestPause)
 		if used := m.usage("credits").Used; used != 10 {
 			t.Errorf("%d are used, 10 were charged and 5 given back", used)
@@ -330,12 +350,8 @@ func TestRenewedTooLate(t *testing.T) {
 		m, f := newFitful(t, keyedMeters)
 		m.fund(100)
 		call, v, _ := m.keyedCall("POST /all", "k")
-		f.next = func() fault { // the first that is asked is the renewal
-			f.next = always(works)
-			go m.Settle(context.WithoutCancel(t.Context()), call, v, Failed)
-			return delayed // until after the settlement
-		}
 		done(t, completed(422)(m.reserve(call, v)))
+		f.first(func() { m.Settle(t.Context(), call, v, Failed) }) // the next to take is the renewal
 		time.Sleep(time.Minute)
 		for _, name := range []string{"credits", "renders", "storage", "concurrency"} {
 			if used := m.usage(name).Used; used != 0 {

@@ -142,7 +142,7 @@ func (d *deciding) owner() string {
 
 func (d *deciding) end(ctx context.Context, s *meter.Settlement, local bool) {
 	if err := d.state.front.settle(ctx, s, local, &d.patience); err != nil {
-		d.Controller.owe(ctx, s, err)
+		d.owe(ctx, s, err)
 	}
 }
 

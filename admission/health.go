@@ -27,6 +27,8 @@ type Health struct {
 	Exact, Local, Open, Closed uint64
 	// Errors counts what was asked of the store and failed or took too long.
 	Errors uint64
+	// Unsettled is how many settlements of ended calls the store has yet to take.
+	Unsettled int64
 	// Latency of what was asked of the store and succeeded.
 	Latency Histogram
 	// InFlightBytes and InFlightCalls are what Overload counts; the latter only
@@ -57,7 +59,7 @@ func (c *Controller) Health() Health {
 	b := &c.state.front.breaker
 	h := Health{
 		Away: b.open.Load(), Exact: b.counts.exact.Load(), Local: b.counts.local.Load(), Open: b.counts.open.Load(),
-		Closed: b.counts.closed.Load(), Errors: b.counts.errors.Load(), Latency: b.took.read(),
+		Closed: b.counts.closed.Load(), Errors: b.counts.errors.Load(), Unsettled: c.state.debts.count.Load(), Latency: b.took.read(),
 	}
 	h.Outages = b.outages.Load()
 	h.KeysAway, h.KeyOutages = c.state.outage.open.Load(), c.state.outage.times.Load()

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"testing"
+	"testing/synctest"
 
 	"github.com/failwell/failwell/store/meter"
 )
@@ -87,28 +88,61 @@ func (f *forgetful) Settle(ctx context.Context, s *meter.Settlement) error {
 }
 
 // TestStraggler: what a call was charged that looked at its key before it came
-// free, was charged after, and then was killed, is not charged in addition.
+// free, was charged after, and then was killed, is the next call's, and goes where
+// that was refused for good.
 func TestStraggler(t *testing.T) {
 	t.Parallel()
-	m := newMetered(t, keyedMeters)
-	f := &forgetful{Meter: m.state.front.far}
-	m.state.front.far = f
-	call, v := m.keyed()
-	f.before = func() {
-		r := m.reserve(call, v)
-		m.Settle(t.Context(), call, v, Failed)
-		done(t, r.Release(t.Context()))
-	}
-	m.keyed() // of which nothing is heard any more
-	call, v = m.keyed()
-	done(t, m.reserve(call, v).Complete(t.Context(), &Answer{Status: 201}))
-	m.Settle(t.Context(), call, v, Done)
-	if used := m.usage("credits").Used; used != 5 {
-		t.Errorf("%d are charged for one call of 5", used)
+	for status, want := range map[int]int64{201: 5, 422: 0} {
+		m := newMetered(t, keyedMeters)
+		f := &forgetful{Meter: m.state.front.far}
+		m.state.front.far = f
+		call, v := m.keyed()
+		f.before = func() {
+			r := m.reserve(call, v)
+			m.Settle(t.Context(), call, v, Failed)
+			done(t, r.Release(t.Context()))
+		}
+		m.keyed() // of which nothing is heard any more
+		call, v = m.keyed()
+		done(t, m.reserve(call, v).Complete(t.Context(), &Answer{Status: status}))
+		m.Settle(t.Context(), call, v, map[bool]Ending{true: Done, false: Failed}[status < 400])
+		if used := m.usage("credits").Used; used != want {
+			t.Errorf("%d are charged for one call of 5 that ended with %d", used, status)
+		}
 	}
 }
 
-// TestUnsettledRelease: a charge that could not be given back is that of the
+// TestTakenOver: a call that lost its key to another one, for which it was too
+// slow, leaves that one's charge and slot alone when it ends.
+func TestTakenOver(t *testing.T) {
+	t.Parallel()
+	for _, ending := range []Ending{Unknown, Failed, Unsent} {
+		synctest.Test(t, func(t *testing.T) {
+			m, _ := newFitful(t, keyedMeters)
+			m.Contract.Idempotency.Unknown = unknownReexecute
+			m.fund(100)
+			slow, v, _ := m.keyedCall("POST /all", "k")
+			r := m.reserve(slow, v)
+			done(t, r.Unknown(t.Context()))
+			next, w, ok := m.keyedCall("POST /all", "k")
+			works := m.reserve(next, w)
+			if !ok || works == nil {
+				t.Fatal(w.Condition, w.Cause)
+			}
+			m.Settle(t.Context(), slow, v, ending)
+			if used := m.usage("concurrency").Used; used != 1 {
+				t.Errorf("ending %d: %d slots are taken by one call", ending, used)
+			}
+			done(t, works.Complete(t.Context(), &Answer{Status: 201}))
+			m.Settle(t.Context(), next, w, Done)
+			if credits, slots, left := m.usage("credits").Used, m.usage("concurrency").Used, m.usage("funds").Remaining; credits != 5 || slots != 0 || left != 90 {
+				t.Errorf("ending %d: %d credits used, %d slots, %d of 100 left", ending, credits, slots, left)
+			}
+		})
+	}
+}
+
+// TestUnsettledRelease: a charge that could not be given back yet is that of the
 // next call with the key.
 func TestUnsettledRelease(t *testing.T) {
 	t.Parallel()

@@ -2,6 +2,7 @@ package admission
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"hash/maphash"
 	"math/rand/v2"
@@ -80,13 +81,25 @@ type order struct {
 	taking     *meter.Taking
 	settlement *meter.Settlement
 	done       chan struct{}
-	// left is taken by whoever comes first: the caller who gives up, or the one
-	// who answers.
-	left atomic.Bool
-	err  error
+	// stage is moved on by the caller who gives up and by who works on the book.
+	stage atomic.Int32
+	err   error
 	// near is what was taken of Rates.
 	near *meter.Taking
 }
+
+// The stages of an order. One whose caller left before it was begun never is.
+const (
+	queued int32 = iota
+	begun
+	answered
+	gone
+)
+
+var errUnbegun = errors.New("nobody had come to it")
+
+// begin reports whether somebody waits for the order.
+func (o *order) begin() bool { return o.stage.CompareAndSwap(queued, begun) || o.stage.Load() == begun }
 
 func (l *Ledger) prepare() {
 	l.seed = maphash.MakeSeed()
@@ -171,8 +184,8 @@ func (l *Ledger) Settle(ctx context.Context, s *meter.Settlement) error {
 
 // wait has an order decided.
 func (l *Ledger) wait(ctx context.Context, owner string, o *order) error {
-	if err := ctx.Err(); err != nil {
-		return fmt.Errorf("admission: ledger: %w", context.Cause(ctx))
+	if ctx.Err() != nil {
+		return fmt.Errorf("admission: ledger: %w: %w", errUnbegun, context.Cause(ctx))
 	}
 	l.once.Do(l.prepare)
 	o.done = make(chan struct{})
@@ -181,7 +194,10 @@ func (l *Ledger) wait(ctx context.Context, owner string, o *order) error {
 	case <-o.done:
 		return o.err
 	case <-ctx.Done():
-		if o.left.CompareAndSwap(false, true) {
+		switch {
+		case o.stage.CompareAndSwap(queued, gone):
+			return fmt.Errorf("admission: ledger: %w: %w", errUnbegun, context.Cause(ctx))
+		case o.stage.CompareAndSwap(begun, gone):
 			return fmt.Errorf("admission: ledger: %w", context.Cause(ctx))
 		}
 		<-o.done // it was decided just now

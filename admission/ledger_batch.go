@@ -55,7 +55,7 @@ func backoff(attempt int) time.Duration {
 func (x *batch) waited() bool {
 	kept := x.orders[:0]
 	for _, o := range x.orders {
-		if !o.left.Load() {
+		if o.begin() {
 			kept = append(kept, o)
 		}
 	}
@@ -181,7 +181,7 @@ func unchanged(err error) bool {
 // was charged.
 func (x *batch) answer(err error) {
 	for _, o := range x.orders {
-		if o.left.CompareAndSwap(false, true) {
+		if o.stage.CompareAndSwap(begun, answered) {
 			if o.err == nil {
 				o.err = err
 			}

@@ -185,6 +185,34 @@ func TestWhoLeavesPaysNothing(t *testing.T) {
 	})
 }
 
+// TestWhoLeavesInTimeWasNotServed: nobody had begun with what a caller leaves in the
+// queue, and the error says so; what is under way may happen.
+func TestWhoLeavesInTimeWasNotServed(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		gate := make(chan struct{})
+		l := &Ledger{Store: &countedStore{Store: &store.Memory{}, before: func() { <-gate }}}
+		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
+		defer cancel()
+		paid := &meter.Settlement{Owner: "acct", Changes: []meter.Change{{Demand: demandOf("funds", prepaid, 7)}}}
+		var wg sync.WaitGroup
+		for _, begun := range []bool{true, false} {
+			wg.Go(func() {
+				if err := l.Settle(ctx, paid); unasked(err) == begun || !errors.Is(err, context.DeadlineExceeded) {
+					t.Errorf("begun %v: %v", begun, err)
+				}
+			})
+			synctest.Wait()
+		}
+		wg.Wait()
+		close(gate)
+		synctest.Wait()
+		if got := left(t, l, "funds", prepaid); got != 7 {
+			t.Errorf("%d were paid in, want 7 of the one that was begun", got)
+		}
+	})
+}
+
 // TestWriteThatMayHaveHappened: it did, and nobody was let in for it.
 func TestWriteThatMayHaveHappened(t *testing.T) {
 	t.Parallel()

@@ -17,6 +17,7 @@ func describe(name, help string, labels ...string) *prometheus.Desc {
 var (
 	descLimits   = describe("limit_decisions_total", "Decisions over limits kept in the store: exact there, or by the policy of each limit while it is away.", "mode")
 	descErrors   = describe("store_errors_total", "Questions of limits that the store did not answer in time.")
+	descOwed     = describe("settlements_waiting", "Settlements of ended calls that the store has not taken yet: what those calls took stays charged until then.")
 	descStore    = describe("store_seconds", "Time that the store took to decide over limits.")
 	descDegraded = describe("degraded", "1 while a part goes on without the store.", "part")
 	descOutages  = describe("degraded_total", "How often a part began to go on without the store.", "part")
@@ -34,7 +35,7 @@ var (
 // Describe implements prometheus.Collector.
 func (h *health) Describe(to chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
-		descLimits, descErrors, descStore, descDegraded, descOutages, descLookups, descRunning, descKeyed, descBytes, descBound, descHealthy,
+		descLimits, descErrors, descOwed, descStore, descDegraded, descOutages, descLookups, descRunning, descKeyed, descBytes, descBound, descHealthy,
 		descRecords, descWaiting, descSpans,
 	} {
 		to <- d
@@ -59,6 +60,7 @@ func (h *health) Collect(to chan<- prometheus.Metric) {
 	counter(descLimits, x.Open, "open")
 	counter(descLimits, x.Closed, "closed")
 	counter(descErrors, x.Errors)
+	gauge(descOwed, x.Unsettled)
 	calls, buckets := addedUp(&x.Latency)
 	to <- prometheus.MustNewConstHistogram(descStore, calls, x.Latency.Sum.Seconds(), buckets)
 	gauge(descDegraded, asNumber(x.Away), "limits")

@@ -194,7 +194,7 @@ func readHold(field string) (h meter.Held, round int64, ok bool) {
 
 // holdNumbers is the reverse, of the present period.
 func holdNumbers(h *meter.Held) []int64 {
-	n := []int64{h.Amount, int64(len(h.Claims)), int64(h.Until), int64(h.Lease), 0}
+	n := append(make([]int64, 0, 5+len(h.Claims)), h.Amount, int64(len(h.Claims)), int64(h.Until), int64(h.Lease), 0)
 	if h.Crowded {
 		n[1] = -1
 	}
