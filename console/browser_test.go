@@ -1,120 +1,29 @@
 package console_test
 
 import (
-	"context"
 	"fmt"
 	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
-	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/chromedp"
 
 	"github.com/failwell/failwell/admission"
 	"github.com/failwell/failwell/console"
 	"github.com/failwell/failwell/contract/condition"
+	"github.com/failwell/failwell/internal/browser"
 	"github.com/failwell/failwell/record"
 )
 
-// patience is how long a page may take; the machine may be busy.
-const patience = 30 * time.Second
-
-// tab is a page in a browser.
-type tab struct {
-	*testing.T
-
-	ctx context.Context
-}
-
-// page opens an address in a browser of its own.
-func page(t *testing.T, address string) (p *tab, said func() []string) {
-	t.Helper()
-	allocator, end := chromedp.NewExecAllocator(t.Context(), append(chromedp.DefaultExecAllocatorOptions[:], chromedp.NoSandbox)...)
-	t.Cleanup(end)
-	ctx, leave := chromedp.NewContext(allocator)
-	t.Cleanup(leave)
-	if err := chromedp.Do(ctx, chromedp.Navigate("about:blank")); err != nil {
-		t.Fatalf("no browser: %v; scripts/ensure.sh browser installs one", err)
-	}
-	listening, quiet := context.WithCancel(ctx)
-	t.Cleanup(quiet)
-	messages := chromedp.Console(listening)
-	p = &tab{T: t, ctx: ctx}
-	p.do(chromedp.Navigate(address))
-	return p, func() (all []string) {
-		p.do(chromedp.Func(func(context.Context, *chromedp.Target) error { quiet(); return nil }))
-		for m, err := range messages {
-			if err != nil {
-				return all
-			}
-			all = append(all, m.String())
-		}
-		return all
-	}
-}
-
-func (p *tab) do(steps ...chromedp.Action[chromedp.Void]) {
+// picture keeps what the page looks like, and checks that it fits.
+func picture(p *browser.Tab, name string, width int64, scheme string) {
 	p.Helper()
-	ctx, cancel := context.WithTimeout(p.ctx, patience)
-	defer cancel()
-	if err := chromedp.Do(ctx, steps...); err != nil {
-		p.Fatal(err)
-	}
-}
-
-// until waits for an expression to be true. The page's policy forbids code that
-// is made from text, which is how chromedp.Poll asks.
-func (p *tab) until(expression string) {
-	p.Helper()
-	ctx, cancel := context.WithTimeout(p.ctx, patience)
-	defer cancel()
-	ask := `new Promise((done) => { const look = () => (` + expression + `) ? done(true) : setTimeout(look, 10); look(); })`
-	for { // a page that is left takes the question with it
-		_, err := chromedp.Run(ctx, chromedp.Evaluate[bool](ask, chromedp.EvalAwaitPromise))
-		if err == nil {
-			return
-		}
-		if ctx.Err() != nil || !strings.Contains(err.Error(), "navigated") {
-			p.Fatalf("it never was: %s (%v), at %s", expression, err, p.text("location.href + ' ' + document.activeElement?.outerHTML.slice(0, 200)"))
-		}
-	}
-}
-
-// text is the value of an expression, or of its promise.
-func (p *tab) text(expression string) string {
-	p.Helper()
-	ctx, cancel := context.WithTimeout(p.ctx, patience)
-	defer cancel()
-	out, err := chromedp.Run(ctx, chromedp.Evaluate[string](expression, chromedp.EvalAwaitPromise))
-	if err != nil {
-		p.Fatalf("%s: %v", expression, err)
-	}
-	return out
-}
-
-// picture keeps what the page looks like, where go test -artifacts wants it, and
-// checks that it fits.
-func (p *tab) picture(name string, width int64, scheme string) {
-	p.Helper()
-	p.do(chromedp.EmulateViewport(width, 900))
-	media := emulation.SetEmulatedMediaParams{Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: scheme}}}
-	if _, err := chromedp.Call(p.ctx, emulation.SetEmulatedMedia, media); err != nil {
-		p.Fatal(err)
-	}
-	p.text(`new Promise((done) => setTimeout(() => done(""), 250))`) // charts are drawn again for another width
-	png, err := chromedp.Run(p.ctx, chromedp.FullScreenshot(100))
-	if err != nil {
-		p.Fatal(err)
-	}
-	file := filepath.Join(p.ArtifactDir(), name+".png")
-	if err := os.WriteFile(file, png, 0o600); err != nil {
-		p.Fatal(err)
-	}
-	p.Log(file)
-	if wide := p.text(`String(document.documentElement.scrollWidth - document.documentElement.clientWidth)`); wide != "0" {
-		p.Errorf("%s: the page is %s pixels wider than the window, for %s", name, wide, p.text(
+	p.Look(width, 900, scheme)
+	p.Text(`new Promise((done) => setTimeout(() => done(""), 250))`) // charts are drawn again for another width
+	p.Picture(name)
+	if wide := p.Text(`String(document.documentElement.scrollWidth - document.documentElement.clientWidth)`); wide != "0" {
+		p.Errorf("%s: the page is %s pixels wider than the window, for %s", name, wide, p.Text(
 			`[...document.querySelectorAll("main *, header *")].filter((e) => e.getBoundingClientRect().right > innerWidth && !e.closest(".wide, pre, .side nav")).map((e) => e.tagName + "." + e.className + " " + e.textContent.trim().slice(0, 20)).slice(0, 5).join("; ")`))
 	}
 }
@@ -133,8 +42,10 @@ func TestPagesInABrowser(t *testing.T) {
 	keys := []admission.Key{s.key("acme"), s.key("globex"), s.key("initech")}
 	s.busy(keys, 6000)
 	refused := s.aCall(keys[0])
-	p, said := page(t, s.url+s.Invite(s.gateway.AdminToken()))
-	p.until(`location.pathname === "/console/" && document.querySelectorAll("canvas").length >= 3`)
+	p := browser.Open(t)
+	said := p.Console()
+	p.Do(chromedp.Navigate(s.url + s.Invite(s.gateway.AdminToken())))
+	p.Until(`location.pathname === "/console/" && document.querySelectorAll("canvas").length >= 3`)
 	for _, x := range []struct{ name, path, there string }{
 		{"overview", "", `document.querySelectorAll("canvas").length >= 3`},
 		{"requests", "requests", `document.querySelectorAll("tbody tr").length === 50`},
@@ -151,10 +62,10 @@ func TestPagesInABrowser(t *testing.T) {
 		{"sandbox", "sandbox", `document.querySelectorAll("tbody tr").length > 5`},
 		{"sign-in", "sign-in", `document.activeElement.id === "token"`},
 	} {
-		p.do(chromedp.EmulateViewport(1360, 900), chromedp.Navigate(s.url+"/console/"+x.path))
-		p.until(x.there)
+		p.Do(chromedp.EmulateViewport(1360, 900), chromedp.Navigate(s.url+"/console/"+x.path))
+		p.Until(x.there)
 		for _, look := range looks {
-			p.picture(x.name+"-"+look.name, look.width, look.scheme)
+			picture(p, x.name+"-"+look.name, look.width, look.scheme)
 		}
 	}
 	for _, m := range said() {
@@ -201,18 +112,16 @@ func TestAccessible(t *testing.T) {
 	keys := []admission.Key{s.key("acme")}
 	s.busy(keys, 800)
 	id := s.aCall(keys[0])
-	p, _ := page(t, s.url+s.Invite(s.gateway.AdminToken()))
-	p.until(`location.pathname === "/console/"`)
+	p := browser.Open(t)
+	p.Do(chromedp.Navigate(s.url + s.Invite(s.gateway.AdminToken())))
+	p.Until(`location.pathname === "/console/"`)
 	for _, path := range []string{"", "requests", "requests/" + id, "requests/nothing", "keys", "keys/" + keys[0].ID, "accounts", "accounts/acme", "plans", "contract", "audit", "tokens", "sandbox", "sign-in"} {
-		p.do(chromedp.EmulateViewport(1360, 900), chromedp.Navigate(s.url+"/console/"+path))
-		p.until(`document.readyState === "complete"`)
+		p.Do(chromedp.Navigate(s.url + "/console/" + path))
+		p.Until(`document.readyState === "complete"`)
 		for _, scheme := range []string{"light", "dark"} {
-			media := emulation.SetEmulatedMediaParams{Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: scheme}}}
-			if _, err := chromedp.Call(p.ctx, emulation.SetEmulatedMedia, media); err != nil {
-				t.Fatal(err)
-			}
-			p.do(chromedp.Evaluate[chromedp.Void](string(axe) + "; undefined"))
-			found := p.text(`document.querySelectorAll("details").forEach((d) => d.open = true), axe.run(document, {resultTypes: ["violations"]}).then((r) => r.violations.map((v) => v.id + ": " + v.nodes.map((n) => n.html.slice(0, 160) + " " + (n.any[0]?.message ?? "")).slice(0, 4).join(" | ")).join("\n"))`)
+			p.Look(1360, 900, scheme)
+			p.Do(chromedp.Evaluate[chromedp.Void](string(axe) + "; undefined"))
+			found := p.Text(`document.querySelectorAll("details").forEach((d) => d.open = true), axe.run(document, {resultTypes: ["violations"]}).then((r) => r.violations.map((v) => v.id + ": " + v.nodes.map((n) => n.html.slice(0, 160) + " " + (n.any[0]?.message ?? "")).slice(0, 4).join(" | ")).join("\n"))`)
 			if found != "" {
 				t.Errorf("/console/%s, %s:\n%s", path, scheme, found)
 			}
@@ -226,38 +135,40 @@ func TestLiveInABrowser(t *testing.T) {
 	t.Parallel()
 	s := open(t, nil)
 	key := s.key("acme")
-	p, said := page(t, s.url+s.Invite(s.gateway.AdminToken()))
-	p.until(`location.pathname === "/console/" && document.getElementById("h-flow")?.textContent === "No data yet"`)
-	p.do(chromedp.Navigate(s.url + "/console/requests?failed=on"))
-	p.do(chromedp.Click("#live"))
-	p.until(`document.getElementById("live-said").textContent === "live"`)
+	p := browser.Open(t)
+	said := p.Console()
+	p.Do(chromedp.Navigate(s.url + s.Invite(s.gateway.AdminToken())))
+	p.Until(`location.pathname === "/console/" && document.getElementById("h-flow")?.textContent === "No data yet"`)
+	p.Do(chromedp.Navigate(s.url + "/console/requests?failed=on"))
+	p.Do(chromedp.Click("#live"))
+	p.Until(`document.getElementById("live-said").textContent === "live"`)
 	s.aCall(key)
-	p.until(`document.querySelectorAll("#found tbody tr").length === 2`)
-	if got := p.text(`document.querySelector("#found tbody tr").textContent`); !strings.Contains(got, "503") {
+	p.Until(`document.querySelectorAll("#found tbody tr").length === 2`)
+	if got := p.Text(`document.querySelector("#found tbody tr").textContent`); !strings.Contains(got, "503") {
 		t.Errorf("on top is %q", got)
 	}
 	s.busy([]admission.Key{key}, 9000)
-	p.until(`document.getElementById("live-said").textContent.includes("not shown")`)
-	p.until(`document.querySelectorAll("#found tbody tr").length <= 200`)
+	p.Until(`document.getElementById("live-said").textContent.includes("not shown")`)
+	p.Until(`document.querySelectorAll("#found tbody tr").length <= 200`)
 
 	// The search is sent as one types, and stays in the address.
-	p.do(chromedp.SendKeys(`#filters input[name=q]`, "mem_0"))
-	p.until(`new URLSearchParams(location.search).get("q") === "mem_0" && [...document.querySelectorAll("#found .what")].every((e) => e.textContent.includes("mem_0"))`)
-	p.do(chromedp.Click(`#filters a`))
-	p.until(`location.search === "" && document.querySelectorAll("#found tbody tr").length === 50`)
+	p.Do(chromedp.SendKeys(`#filters input[name=q]`, "mem_0"))
+	p.Until(`new URLSearchParams(location.search).get("q") === "mem_0" && [...document.querySelectorAll("#found .what")].every((e) => e.textContent.includes("mem_0"))`)
+	p.Do(chromedp.Click(`#filters a`))
+	p.Until(`location.search === "" && document.querySelectorAll("#found tbody tr").length === 50 && document.readyState === "complete"`)
 
 	// The keyboard finds the search, and the search a request.
-	p.do(chromedp.KeyEvent("/"))
-	p.until(`document.activeElement.id === "find"`)
-	p.text(`document.activeElement.value = ""`) // a real key would not have typed there
-	p.do(chromedp.SendKeys("#find", "019f0c55-0001-7000-8000-000000000001\r"))
-	p.until(`location.pathname.endsWith("/requests/019f0c55-0001-7000-8000-000000000001")`)
+	p.Do(chromedp.KeyEvent("/"))
+	p.Until(`document.activeElement.id === "find"`)
+	p.Text(`document.activeElement.value = ""`) // a real key would not have typed there
+	p.Do(chromedp.SendKeys("#find", "019f0c55-0001-7000-8000-000000000001\r"))
+	p.Until(`location.pathname.endsWith("/requests/019f0c55-0001-7000-8000-000000000001")`)
 
 	// The overview looks again by itself.
-	p.do(chromedp.Navigate(s.url + "/console/"))
-	before := p.text(`document.querySelector(".stats dd").textContent`)
+	p.Do(chromedp.Navigate(s.url + "/console/"))
+	before := p.Text(`document.querySelector(".stats dd").textContent`)
 	s.aCall(key)
-	p.until(`document.querySelector(".stats dd").textContent !== "` + before + `" && document.querySelectorAll("canvas").length === 3`)
+	p.Until(`document.querySelector(".stats dd").textContent !== "` + before + `" && document.querySelectorAll("canvas").length === 3`)
 
 	// Who signs out in another window is asked to sign in by the next look.
 	s.browser.Jar = nil

@@ -1,18 +1,17 @@
 package gen_test
 
 import (
-	"context"
 	"net/http"
 	"net/http/httptest"
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/chromedp/chromedp"
 
 	"github.com/failwell/failwell/contract/builtin"
 	"github.com/failwell/failwell/gen"
+	"github.com/failwell/failwell/internal/browser"
 )
 
 // page uses the package as a browser loads it: unbundled modules.
@@ -57,19 +56,10 @@ func TestTypeScriptInBrowser(t *testing.T) {
 	server := httptest.NewServer(mux)
 	defer server.Close()
 
-	allocator, end := chromedp.NewExecAllocator(t.Context(), append(chromedp.DefaultExecAllocatorOptions[:], chromedp.NoSandbox)...)
-	defer end()
-	ctx, leave := chromedp.NewContext(allocator)
-	defer leave()
-	ctx, cancel := context.WithTimeout(ctx, time.Minute)
-	defer cancel()
-	if err := chromedp.Do(ctx, chromedp.Navigate(server.URL)); err != nil {
-		t.Fatalf("no browser: %v; scripts/ensure.sh browser installs one", err)
-	}
-	title, err := chromedp.Run(ctx, chromedp.Poll[string](`document.title !== "begun" && document.title`, chromedp.WithPollingTimeout(0)))
-	if err != nil {
-		t.Fatalf("the page says no more: %v", err)
-	}
+	p := browser.Open(t)
+	p.Do(chromedp.Navigate(server.URL))
+	p.Until(`document.title !== "begun"`)
+	title := p.Text(`document.title`)
 	// Hebbrix repeats a lost connection under a key only, and DELETE has none.
 	want := "key,true,true,true,1," + strings.TrimSpace(strings.Repeat("30000 ", 4)) + ",upstream_unreachable,unsafe,client side"
 	if title != want {

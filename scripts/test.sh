@@ -4,8 +4,13 @@
 set -uo pipefail
 cd "$(dirname "$0")/.."
 
-log=$(mktemp)
-trap 'rm -f "$log"' EXIT
+# Tests remove what they write, but one that is killed cannot. Others may enter:
+# PostgreSQL runs under another account than root.
+TMPDIR=$(mktemp -d /tmp/failwell.XXXXXX) || exit 1
+export TMPDIR
+chmod 755 "$TMPDIR"
+log=$TMPDIR/log
+trap 'rm -rf "$TMPDIR"' EXIT
 
 # shellcheck disable=SC2086 # GOTESTFLAGS is a list of words
 "${GO:-go}" test -race -timeout 5m ${GOTESTFLAGS:-} "$@" ./... 2>&1 | tee "$log"

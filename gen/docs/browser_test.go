@@ -1,86 +1,17 @@
 package docs_test
 
 import (
-	"context"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/chromedp"
+
+	"github.com/failwell/failwell/internal/browser"
 )
-
-// patience is how long a page may take; the machine may be busy.
-const patience = 30 * time.Second
-
-// tab is a page in a browser.
-type tab struct {
-	*testing.T
-
-	ctx context.Context
-}
-
-// open starts a browser.
-func open(t *testing.T) *tab {
-	t.Helper()
-	allocator, end := chromedp.NewExecAllocator(t.Context(), append(chromedp.DefaultExecAllocatorOptions[:], chromedp.NoSandbox)...)
-	t.Cleanup(end)
-	ctx, leave := chromedp.NewContext(allocator)
-	t.Cleanup(leave)
-	if err := chromedp.Do(ctx, chromedp.Navigate("about:blank")); err != nil {
-		t.Fatalf("no browser: %v; scripts/ensure.sh browser installs one", err)
-	}
-	return &tab{T: t, ctx: ctx}
-}
-
-func (p *tab) do(steps ...chromedp.Action[chromedp.Void]) {
-	p.Helper()
-	ctx, cancel := context.WithTimeout(p.ctx, patience)
-	defer cancel()
-	if err := chromedp.Do(ctx, steps...); err != nil {
-		p.Fatal(err)
-	}
-}
-
-// is fails unless an expression is true.
-func (p *tab) is(expression string) {
-	p.Helper()
-	ctx, cancel := context.WithTimeout(p.ctx, patience)
-	defer cancel()
-	out, err := chromedp.Run(ctx, chromedp.Evaluate[bool](expression))
-	if err != nil || !out {
-		p.Errorf("it is not so: %s (%v)", expression, err)
-	}
-}
-
-// look sets width, height and colours.
-func (p *tab) look(width, height int64, scheme string) {
-	p.Helper()
-	p.do(chromedp.EmulateViewport(width, height))
-	media := emulation.SetEmulatedMediaParams{Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: scheme}}}
-	if _, err := chromedp.Call(p.ctx, emulation.SetEmulatedMedia, media); err != nil {
-		p.Fatal(err)
-	}
-}
-
-// picture keeps what the page looks like, where go test -artifacts wants it.
-func (p *tab) picture(name string) {
-	p.Helper()
-	ctx, cancel := context.WithTimeout(p.ctx, patience)
-	defer cancel()
-	png, err := chromedp.Run(ctx, chromedp.FullScreenshot(100))
-	if err != nil {
-		p.Fatal(err)
-	}
-	if err := os.WriteFile(filepath.Join(p.ArtifactDir(), name+".png"), png, 0o600); err != nil {
-		p.Fatal(err)
-	}
-}
 
 // The site in a browser: it filters, fits a phone, is reached by keyboard, and
 // is complete without its script.
@@ -98,7 +29,7 @@ func TestInBrowser(t *testing.T) {
 		_, _ = w.Write(data)
 	}))
 	t.Cleanup(server.Close)
-	p := open(t)
+	p := browser.Open(t)
 	for _, x := range []struct {
 		name, page, scheme string
 		width, height      int64
@@ -116,34 +47,34 @@ func TestInBrowser(t *testing.T) {
 		{"operations-light", "/guide/operations", "light", 1280, 900},
 		{"statuses-light", "/guide/statuses", "light", 1280, 900},
 	} {
-		p.look(x.width, x.height, x.scheme)
-		p.do(chromedp.Navigate(server.URL + x.page))
-		p.is(`document.documentElement.scrollWidth <= innerWidth`)
-		p.is(`document.querySelector(".menu").open === (innerWidth > 960)`)
-		p.is(`document.querySelectorAll("h1").length === 1 && document.querySelectorAll("main, nav").length === 2`)
-		p.is(contrast)
-		p.picture(x.name)
+		p.Look(x.width, x.height, x.scheme)
+		p.Do(chromedp.Navigate(server.URL + x.page))
+		p.Is(`document.documentElement.scrollWidth <= innerWidth`)
+		p.Is(`document.querySelector(".menu").open === (innerWidth > 960)`)
+		p.Is(`document.querySelectorAll("h1").length === 1 && document.querySelectorAll("main, nav").length === 2`)
+		p.Is(contrast)
+		p.Picture(x.name)
 	}
-	p.look(1280, 900, "light")
-	p.do(chromedp.Navigate(server.URL + "/"))
-	p.do(press("/"))
-	p.is(`document.activeElement.type === "search"`)
-	p.do(typed("429 quota"))
-	p.is(`[...document.querySelectorAll("tbody tr:not([hidden]) th a")].map((a) => a.textContent).join() === "quota_exceeded"`)
-	p.is(`document.querySelector("[role=status]").textContent.startsWith("1 of ")`)
-	p.do(chromedp.Navigate(server.URL + "/?q=memories"))
-	p.is(`document.querySelector("[data-filter] input").value === "memories"`)
-	p.do(chromedp.Navigate(server.URL + "/rate_limit_exceeded"))
-	p.is(`document.querySelectorAll(".listing button").length === document.querySelectorAll(".listing").length`)
-	if _, err := chromedp.Call(p.ctx, emulation.SetScriptExecutionDisabled, emulation.SetScriptExecutionDisabledParams{Value: true}); err != nil {
+	p.Look(1280, 900, "light")
+	p.Do(chromedp.Navigate(server.URL + "/"))
+	p.Do(press("/"))
+	p.Is(`document.activeElement.type === "search"`)
+	p.Do(typed("429 quota"))
+	p.Is(`[...document.querySelectorAll("tbody tr:not([hidden]) th a")].map((a) => a.textContent).join() === "quota_exceeded"`)
+	p.Is(`document.querySelector("[role=status]").textContent.startsWith("1 of ")`)
+	p.Do(chromedp.Navigate(server.URL + "/?q=memories"))
+	p.Is(`document.querySelector("[data-filter] input").value === "memories"`)
+	p.Do(chromedp.Navigate(server.URL + "/rate_limit_exceeded"))
+	p.Is(`document.querySelectorAll(".listing button").length === document.querySelectorAll(".listing").length`)
+	if _, err := chromedp.Call(p.Context(), emulation.SetScriptExecutionDisabled, emulation.SetScriptExecutionDisabledParams{Value: true}); err != nil {
 		t.Fatal(err)
 	}
 	for _, width := range []int64{1280, 390} {
-		p.look(width, 900, "light")
-		p.do(chromedp.Navigate(server.URL + "/"))
-		p.is(`document.querySelector(".search").offsetHeight === 0 && document.querySelectorAll("table tbody tr th a").length > 10`)
-		p.is(`innerWidth < 960 || document.querySelector("nav li a").offsetHeight > 0`)
-		p.picture(fmt.Sprintf("no-script-%d", width))
+		p.Look(width, 900, "light")
+		p.Do(chromedp.Navigate(server.URL + "/"))
+		p.Is(`document.querySelector(".search").offsetHeight === 0 && document.querySelectorAll("table tbody tr th a").length > 10`)
+		p.Is(`innerWidth < 960 || document.querySelector("nav li a").offsetHeight > 0`)
+		p.Picture(fmt.Sprintf("no-script-%d", width))
 	}
 }
 

@@ -93,6 +93,9 @@ var layers = map[string]layer{
 	"internal/servers": {
 		why: "it starts databases for tests and knows nothing of who talks to them",
 	},
+	"internal/browser": {
+		why: "it opens pages for tests and knows nothing of who serves them",
+	},
 	"internal/sandboxtest": {
 		may: []string{"contract/...", "sandbox", "sandbox/fault"},
 		why: "it calls stand-ins from outside, as a client does, and cannot favour one",
