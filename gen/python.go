@@ -150,7 +150,7 @@ func pythonInit(c *contract.Contract, n PythonNames) string {
 		{"_base", []string{"CallOptions", "Response"}},
 		{"_budget", []string{"Budget"}},
 		{"_call", []string{"Runtime"}},
-		{"_client", []string{"Client", "Stream"}},
+		{"_client", []string{"Client", "Stream", "ThreadOptions"}},
 		{"_errors", []string{"CallError"}},
 		{"_failure", []string{"Attempt", "FieldError", "Headers", "ItemFailure", "Origin", "Retry", "Stop"}},
 		{"_http", []string{"HTTPTransport", "Request", "Transport", "TransportError"}},

@@ -70,6 +70,13 @@ class Stream:
         yield from reader.feed(b"", final=True)
 
 
+class ThreadOptions(CallOptions, total=False):
+    """What a single call of a Client can be told."""
+
+    cancel: threading.Event | None
+    """Once it is set, the call waits no more and makes no further attempt."""
+
+
 class Client(Base):
     """Calls the API, and copes with its failures as the contract says.
 
@@ -157,15 +164,10 @@ class Client(Base):
         self,
         method: str,
         url: str,
-        *,
-        cancel: threading.Event | None = None,
-        **options: Unpack[CallOptions],
+        **options: Unpack[ThreadOptions],
     ) -> Response:
-        """Make a call and read its answer; a failure is raised as a CallError.
-
-        Once cancel is set the call waits no more and makes no further attempt.
-        """
-        with self.stream(method, url, cancel=cancel, **options) as stream:
+        """Make a call and read its answer; a failure is raised as a CallError."""
+        with self.stream(method, url, **options) as stream:
             content = stream.read()
             return Response(stream.status, stream.headers, content, stream.url)
 
@@ -174,35 +176,34 @@ class Client(Base):
         self,
         method: str,
         url: str,
-        *,
-        cancel: threading.Event | None = None,
-        **options: Unpack[CallOptions],
+        **options: Unpack[ThreadOptions],
     ) -> Iterator[Stream]:
         """Make a call whose answer is read as it arrives."""
+        cancel = options.pop("cancel", None)
         opened = self._take(self.course(method, url, options), cancel)
         try:
             yield Stream(opened)
         finally:
             opened.answer.close()
 
-    def get(self, url: str, **options: Unpack[CallOptions]) -> Response:
-        """GET; for the options see CallOptions."""
+    def get(self, url: str, **options: Unpack[ThreadOptions]) -> Response:
+        """GET; for the options see ThreadOptions."""
         return self.request("GET", url, **options)
 
-    def post(self, url: str, **options: Unpack[CallOptions]) -> Response:
-        """POST; for the options see CallOptions."""
+    def post(self, url: str, **options: Unpack[ThreadOptions]) -> Response:
+        """POST; for the options see ThreadOptions."""
         return self.request("POST", url, **options)
 
-    def put(self, url: str, **options: Unpack[CallOptions]) -> Response:
-        """PUT; for the options see CallOptions."""
+    def put(self, url: str, **options: Unpack[ThreadOptions]) -> Response:
+        """PUT; for the options see ThreadOptions."""
         return self.request("PUT", url, **options)
 
-    def patch(self, url: str, **options: Unpack[CallOptions]) -> Response:
-        """PATCH; for the options see CallOptions."""
+    def patch(self, url: str, **options: Unpack[ThreadOptions]) -> Response:
+        """PATCH; for the options see ThreadOptions."""
         return self.request("PATCH", url, **options)
 
-    def delete(self, url: str, **options: Unpack[CallOptions]) -> Response:
-        """DELETE; for the options see CallOptions."""
+    def delete(self, url: str, **options: Unpack[ThreadOptions]) -> Response:
+        """DELETE; for the options see ThreadOptions."""
         return self.request("DELETE", url, **options)
 
     def _take(

@@ -243,8 +243,8 @@ class CallError(Exception):
 
 def error_of(failure: Failure, record: Record) -> CallError:
     """Make the error of a failure, in the class that it belongs to."""
-    status = 0 if record.origin == "client" else failure.status
-    kind = _class_of(failure.name, failure.condition, status, record.timed_out)
+    timed_out = record.timed_out
+    kind = _class_of(failure.name, failure.condition, failure.status, timed_out)
     return kind(failure, record)
 
 

@@ -137,7 +137,7 @@ def _pause(call: Call, wait: int) -> Pauses:
     try:
         yield Pause(wait / NANOSECONDS)
     except Cancelled:
-        raise call.cancelled("cancelled by the caller") from None
+        raise call.cancelled("") from None
     except BaseException as reason:  # it stays what it is, and says what it ended
         raise reason from call.cancelled(type(reason).__name__)
 

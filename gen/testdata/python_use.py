@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 import ssl
 import sys
 import threading
@@ -144,11 +145,45 @@ def proxied(tls: str, plain: str, certificate: str) -> None:
     del os.environ["http_proxy"], os.environ["https_proxy"]
 
 
+def stopped(client: Client) -> None:
+    """A wait is over when another thread says so, or Ctrl-C."""
+    cancel = threading.Event()
+    threading.Timer(0.2, cancel.set).start()
+    began = time.monotonic()
+    try:
+        client.get("/limited", cancel=cancel)
+    except RateLimitError as error:
+        assert error.stopped == "cancelled" and error.retry_after == 7, error
+    else:
+        raise AssertionError("it went on")
+    assert time.monotonic() - began < 5
+    signal.setitimer(signal.ITIMER_REAL, 0.2)
+    try:
+        client.get("/limited")
+    except KeyboardInterrupt as reason:
+        assert isinstance(reason.__cause__, RateLimitError), reason.__cause__
+    else:
+        raise AssertionError("it went on")
+
+
+def interrupt(number: int, frame: object) -> None:
+    raise KeyboardInterrupt
+
+
 async def cancelled(url: str) -> None:
     """A task that is cancelled stops at once, while sending and while waiting."""
+    met: list[BaseException | None] = []
+
+    async def call(path: str) -> None:
+        try:
+            await client.get(path)
+        except asyncio.CancelledError as reason:
+            met.append(reason.__cause__)
+            raise
+
     async with AsyncClient(url, headers=HEADERS) as client:
         for path in ("/stall", "/limited"):
-            task = asyncio.create_task(client.get(path))
+            task = asyncio.create_task(call(path))
             await asyncio.sleep(0.2)
             began = time.monotonic()
             task.cancel()
@@ -161,15 +196,19 @@ async def cancelled(url: str) -> None:
             assert time.monotonic() - began < 2
         answer = await client.post("/echo", json={"content": "y"})
         assert answer.json() == {"content": "y"}
+    assert met[0] is None, met
+    assert isinstance(met[1], RateLimitError) and met[1].stopped == "cancelled", met
 
 
 def main(url: str, tls: str, certificate: str) -> None:
+    signal.signal(signal.SIGALRM, interrupt)
     with Client(url, headers=HEADERS) as client:
         typed(client)
         streams(client)
         large(client)
         redirected(client, url)
         many(client)
+        stopped(client)
         answer = client.post("/twice", json={"content": "x"})
         assert answer.status == 201
     secured(tls, url, certificate)
