@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -135,8 +136,8 @@ func ruleLine(p painter, k *conform.Check) string {
 func showBroken(b *strings.Builder, p painter, k *conform.Check, all bool) {
 	fmt.Fprintf(b, "\n%s  %s  %s\n", p.bad("broken"), p.bold(k.Title), p.faint(string(k.Severity)+", "+k.ID))
 	findings := k.Findings
-	if !all && len(findings) > shownFindings {
-		findings = findings[:shownFindings]
+	if !all {
+		findings = telling(findings)
 	}
 	for i := range findings {
 		f := &findings[i]
@@ -164,6 +165,16 @@ func showBroken(b *strings.Builder, p painter, k *conform.Check, all bool) {
 	if more := len(k.Findings) - len(findings); more > 0 {
 		fmt.Fprintf(b, "\n  %s\n", p.faint("and "+count(more, "finding")+" more like this; --all shows them"))
 	}
+}
+
+// telling are the first few findings that say something different.
+func telling(all []conform.Finding) (few []conform.Finding) {
+	for _, f := range all {
+		if len(few) < shownFindings && !slices.ContainsFunc(few, func(x conform.Finding) bool { return x.Seen == f.Seen }) {
+			few = append(few, f)
+		}
+	}
+	return few
 }
 
 // labelled writes a text beside its label, broken between words.

@@ -51,13 +51,16 @@ func (k *checker) judgeRefusal(rule string, x *exchange) (bool, *fault) {
 	switch {
 	case x.status < http.StatusBadRequest && !x.failed:
 		f = seen(statusText(x.status) + ": it was not refused")
-	case k.means(x), x.failure.Code == nil && k.statusFits(x): // what else is wrong with it is for others to say
+	case x.failure.Code == nil || x.failure.Envelope == "":
+		// What else is wrong with it is for others to say.
+		if k.statusFits(x) {
+			return true, nil
+		}
+		f = seen(statusText(x.status) + " with " + bodyText(x))
+	case k.means(x):
 		return true, nil
 	default:
 		f = seen(x.outcome())
-		if x.failure.WireCode == "" {
-			f.seen = statusText(x.status) + " with " + bodyText(x)
-		}
 	}
 	code, status := k.contract.For(x.want[0])
 	f.promise, f.pos = named(status, code), code.Pos

@@ -106,11 +106,11 @@ func Check(ctx context.Context, config Config) (*conform.Report, error) {
 // Planned is a request that a check would send.
 type Planned struct {
 	// Line is the request in short, such as "POST /v1/items".
-	Line string
+	Line string `json:"line"`
 	// Subject says what is special about it.
-	Subject string
+	Subject string `json:"subject,omitempty"`
 	// Effect is what it does to a server that keeps its contract.
-	Effect Effect
+	Effect Effect `json:"effect"`
 }
 
 // Effect is what a request does to a server that keeps its contract.
