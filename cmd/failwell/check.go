@@ -16,9 +16,9 @@ import (
 // reportFlags are how checks report; every check has them.
 type reportFlags struct {
 	JSON  bool   `help:"Print JSON."`
-	JUnit string `help:"Write a JUnit report there as well; - for stdout, in place of the text."       name:"junit" placeholder:"FILE"`
-	SARIF string `help:"Write a SARIF 2.1.0 report there as well; - for stdout, in place of the text." name:"sarif" placeholder:"FILE"`
-	All   bool   `help:"Show every finding; otherwise three of each rule."`
+	JUnit string `help:"Write a JUnit report there as well; - for stdout, in place of the text."          name:"junit" placeholder:"FILE"`
+	SARIF string `help:"Write a SARIF 2.1.0 report there as well; - for stdout, in place of the text."    name:"sarif" placeholder:"FILE"`
+	All   bool   `help:"Show every rule and every finding; otherwise what says the same is put together."`
 }
 
 // errBroken ends a check that found something; the report has said the rest.
@@ -81,7 +81,7 @@ func (c *console) showReport(r *conform.Report, all bool) error {
 		for n < len(rest) && rest[n].Group == rest[0].Group {
 			n++
 		}
-		showGroup(&b, p, rest[:n])
+		showGroup(&b, p, rest[:n], all)
 		rest = rest[n:]
 	}
 	for _, k := range r.Broken() {
@@ -99,19 +99,26 @@ func (c *console) showReport(r *conform.Report, all bool) error {
 	return c.print(b.String())
 }
 
-// showGroup prints rules about one thing; in one line when all of them were
-// not checked.
-func showGroup(b *strings.Builder, p painter, group []conform.Check) {
+// many is how many rules that were not checked for one reason share a line.
+const many = 3
+
+// showGroup prints rules about one thing.
+func showGroup(b *strings.Builder, p painter, group []conform.Check, all bool) {
 	b.WriteString("\n" + p.faint(group[0].Group) + "\n")
-	whole := len(group) > 1
+	because := map[string]int{}
 	for i := range group {
-		whole = whole && group[i].Skipped != "" && group[i].Skipped == group[0].Skipped
-	}
-	if whole {
-		group = []conform.Check{{Rule: conform.Rule{Title: count(len(group), "rule")}, Skipped: group[0].Skipped}}
+		because[group[i].Skipped]++
 	}
 	for i := range group {
-		b.WriteString(ruleLine(p, &group[i]) + "\n")
+		k := &group[i]
+		n := because[k.Skipped]
+		switch {
+		case all || k.Skipped == "" || n > 0 && n < many:
+			b.WriteString(ruleLine(p, k) + "\n")
+		case n >= many:
+			b.WriteString(ruleLine(p, &conform.Check{Rule: conform.Rule{Title: count(n, "rule")}, Skipped: k.Skipped}) + "\n")
+			because[k.Skipped] = 0 // told
+		}
 	}
 }
 
@@ -163,7 +170,7 @@ func showBroken(b *strings.Builder, p painter, k *conform.Check, all bool) {
 		}
 	}
 	if more := len(k.Findings) - len(findings); more > 0 {
-		fmt.Fprintf(b, "\n  %s\n", p.faint("and "+count(more, "finding")+" more like this; --all shows them"))
+		fmt.Fprintf(b, "\n  %s\n", p.faint("and "+strconv.Itoa(more)+" more like this; --all shows them"))
 	}
 }
 
