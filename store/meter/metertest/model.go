@@ -219,6 +219,9 @@ type walk struct {
 	t      failer
 	c      *caller
 	models []*model
+	// appointed is until when the caller may have an appointment, which it keeps
+	// when it asks fewer limits the next time.
+	appointed time.Time
 }
 
 var holds = []string{"a", "b", "c", "d"}
@@ -251,12 +254,16 @@ func (w *walk) take(t *rapid.T) {
 		if !m.rule.Kind.Counts() {
 			got.Reset = time.Time{} // testRemaining looks at it
 		}
-		if m.corrected && got.RetryAfter > wants[i].RetryAfter && got.RetryAfter <= span(m.rule) {
-			got.RetryAfter = wants[i].RetryAfter // told before the correction
+		told := m.corrected || now.Before(w.appointed)
+		if told && got.RetryAfter > wants[i].RetryAfter && got.RetryAfter <= span(m.rule) {
+			got.RetryAfter = wants[i].RetryAfter // told before the correction, or for more limits
 		}
 		if got != wants[i] {
 			t.Fatalf("limit %d, %+v: %+v, want %+v", i, m.rule, got, wants[i])
 		}
+	}
+	if at := now.Add(c.wait()); at.After(w.appointed) {
+		w.appointed = at
 	}
 }
 

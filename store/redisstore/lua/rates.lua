@@ -12,7 +12,6 @@ local time = call('TIME')
 local now = time[1] * 1000000 + time[2]
 local numbers = ARGV[1]
 local rates, counters, caller, lease, keep, _, place = unpack_numbers('<dddddd', numbers)
-local claim = string.sub(numbers, 41, 48)
 local values
 if rates > 0 then values = call('HMGET', KEYS[1], unpack(ARGV, 3)) end
 if counters == 0 then
@@ -79,3 +78,4 @@ if counters == 0 then
     return pack_numbers('<' .. string.rep('d', 2 * rates + 2), unpack(out))
   end
 end
+local claim = string.sub(numbers, 41, 48)
