@@ -154,8 +154,8 @@ func (d *debts) due() []debt {
 	return due
 }
 
-// try puts one that was not taken last, or gives it up when its hold is over:
-// then there is nothing to settle any more.
+// try puts one that was not taken last, or gives it up: when its hold is over, and
+// there is nothing to settle any more, or when it has none and may have been taken.
 func (d *debts) try(ctx context.Context, x debt) (paid bool) {
 	bounded, cancel := context.WithTimeout(ctx, patient)
 	defer cancel()
@@ -167,7 +167,7 @@ func (d *debts) try(ctx context.Context, x debt) (paid bool) {
 		d.count.Add(-1)
 		d.late++
 		return true
-	case time.Since(x.since) > x.keep, errors.Is(err, meter.ErrInvalid):
+	case time.Since(x.since) > x.keep, errors.Is(err, meter.ErrInvalid), x.Hold == "" && !unasked(err):
 		d.count.Add(-1)
 		d.lost(err, 1)
 		return false

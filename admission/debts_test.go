@@ -302,23 +302,33 @@ func TestGivenBackWithoutAHold(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m, f := newFitful(t, "")
 		spend := func() { m.end("POST /spend", Failed) }
-		call, v := m.begin("POST /spend", 0)
-		f.be(always(never))
-		for range tolerated {
-			m.try("POST /render", 0)
+		away := func(what fault) {
+			call, v := m.begin("POST /spend", 0)
+			f.be(always(never))
+			for range tolerated {
+				m.try("POST /render", 0)
+				time.Sleep(time.Second)
+			}
+			if !m.Health().Away {
+				t.Fatal("the store is not away")
+			}
+			m.Settle(t.Context(), call, v, Failed)
+			f.be(always(what))
 			time.Sleep(time.Second)
+			f.be(always(works))
+			m.try("GET /free", 0) // somebody has to look whether it is back
+			time.Sleep(2 * longestPause)
 		}
-		if !m.Health().Away {
-			t.Fatal("the store is not away")
-		}
-		m.Settle(t.Context(), call, v, Failed)
-		f.be(always(works))
-		time.Sleep(2 * longestPause)
+		away(works)
 		if used := m.usage("credits").Used; used != 0 {
 			t.Errorf("%d are used by a call that failed while the store was away", used)
 		}
 		m.charge("credits", 10)
-		call, v = m.begin("POST /spend", 0)
+		away(mute)
+		if used := m.usage("credits").Used; used != 10 {
+			t.Errorf("%d are used, 10 were charged and a call failed", used)
+		}
+		call, v := m.begin("POST /spend", 0)
 		f.be(always(mute))
 		m.Settle(t.Context(), call, v, Failed)
 		f.be(always(works))
