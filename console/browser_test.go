@@ -69,7 +69,9 @@ func TestPagesInABrowser(t *testing.T) {
 		}
 	}
 	for _, m := range said() {
-		if !strings.Contains(m, "404 (Not Found)") { // the page about what is missing
+		missing := strings.Contains(m, "404 (Not Found)")      // the page about what is missing
+		nameless := strings.Contains(m, "username fields for") // a token stands for nobody's name
+		if !missing && !nameless {
 			t.Errorf("the browser says: %s", m)
 		}
 	}

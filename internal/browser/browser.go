@@ -3,7 +3,6 @@ package browser
 
 import (
 	"context"
-	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -141,24 +140,33 @@ func (p *Tab) Picture(name string) {
 	p.Log(file)
 }
 
-// Console listens to what the page says to developers; said ends that, and is all of it.
+// Console listens to what pages say to developers. said ends that, and is all of it.
 func (p *Tab) Console() (said func() []string) {
 	p.Helper()
-	listening, quiet := context.WithCancel(p.ctx)
+	const last = "nothing more is listened to"
+	ctx, quiet := context.WithCancel(p.ctx)
 	p.Cleanup(quiet)
-	messages := chromedp.Console(listening)
-	return func() (all []string) {
-		p.Helper()
-		p.Do(chromedp.Func(func(context.Context, *chromedp.Target) error { quiet(); return nil }))
+	messages := chromedp.Console(ctx)
+	all := make(chan []string, 1)
+	go func() {
+		var heard []string
 		for m, err := range messages {
-			switch {
-			case errors.Is(err, context.Canceled):
-				return all
-			case err != nil:
-				p.Fatal(err)
+			if err != nil || strings.Contains(m.String(), last) {
+				break
 			}
-			all = append(all, m.String())
+			heard = append(heard, m.String())
 		}
-		return all
+		all <- heard
+	}()
+	return func() []string {
+		p.Helper()
+		p.Do(chromedp.Evaluate[chromedp.Void](`console.debug("` + last + `")`))
+		select {
+		case heard := <-all:
+			return heard
+		case <-time.After(patience):
+			p.Fatal("the browser does not say what it said")
+			return nil
+		}
 	}
 }
