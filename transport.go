@@ -97,6 +97,9 @@ type Transport struct {
 
 // RoundTrip sends a request, and again where that helps and is safe.
 func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
+	if req.Response != nil { // a redirect has led here
+		req = atHome(t.Contract, req)
+	}
 	rules := t.rulesOf(req)
 	t.purse.earn(rules.budget)
 	out := t.keyed(rules, req)

@@ -32,6 +32,7 @@ import {
 import type { CallInit, ClientOptions } from "./options.js";
 import { Pacer } from "./pace.js";
 import { Secrets } from "./redact.js";
+import { sendHome } from "./redirect.js";
 import { backoff, operationOf, Purse, type Stop } from "./retry.js";
 import { readStanding } from "./standing.js";
 import {
@@ -200,13 +201,18 @@ export class ApiClient {
     const { countHeader } = this.#options;
     if (countHeader !== undefined && call.attempts.length > 0)
       headers.set(countHeader, String(call.attempts.length));
-    const init: RequestInit = { ...call.init, method: call.method, headers };
+    const init = { ...call.init, method: call.method, headers };
     if (watched.signal) init.signal = watched.signal;
     if (!call.replayable) Object.assign(init, { duplex: "half" });
     let answered = false;
     try {
       const send = this.#options.fetch ?? globalThis.fetch;
-      const response = await send(call.url.href, init);
+      const response = await sendHome(
+        send,
+        this.#contract,
+        call.url.href,
+        init,
+      );
       answered = true;
       this.#saw(call, response);
       return await this.#read(call, response, watched);
