@@ -90,7 +90,10 @@ func Check(ctx context.Context, config Config) (*conform.Report, error) {
 }
 
 // Scenario is one way in which calls are answered.
-type Scenario struct{ Name, Subject string }
+type Scenario struct {
+	Name    string `json:"name"`
+	Subject string `json:"subject"`
+}
 
 // Scenarios lists those that a contract leads to, for a program that only reads
 // and for one that writes.

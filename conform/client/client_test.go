@@ -89,7 +89,7 @@ func TestFlaws(t *testing.T) {
 				c = swift(t, "0s..400ms", "0s..2s")
 			}
 			report, err := Check(t.Context(), Config{
-				Contract: c, Command: []string{os.Args[0]}, Env: []string{"CHECKED_PROGRAM=" + x.flaw, "CHECKED_METHOD=" + x.method}, Patience: 6 * time.Second,
+				Contract: c, Command: []string{os.Args[0]}, Env: []string{"CHECKED_PROGRAM=" + x.flaw, "CHECKED_METHOD=" + x.method}, Patience: 8 * time.Second,
 			})
 			if err != nil {
 				t.Fatal(err)

@@ -63,11 +63,14 @@ func judgeSuccess(k *checker, r *run) (tried bool, seen string) {
 	if n, once := len(r.tries()), len(k.good.tries()); n > once {
 		return true, fmt.Sprintf("it was sent %d times", n)
 	}
+	if r.exit != 0 && !r.killed {
+		return true, fmt.Sprintf("it ended with status %d", r.exit)
+	}
 	return true, ""
 }
 
 func judgeAttempts(k *checker, r *run) (tried bool, seen string) {
-	if !r.about(aimDown) {
+	if !r.about(aimDown, aimRefused) {
 		return false, ""
 	}
 	if n := len(r.tries()); n > k.contract.Client.Attempts {
@@ -155,16 +158,28 @@ func judgeJitter(k *checker, runs []*run) (tried int, seen string, of *run) {
 	return len(waits), "", nil
 }
 
-func judgeLastWait(_ *checker, r *run) (tried bool, seen string) {
+func judgeLastWait(k *checker, r *run) (tried bool, seen string) {
 	tries := r.tries()
 	if !r.about(aimDown) || len(tries) < 2 || r.killed {
 		return false, ""
 	}
 	last := tries[len(tries)-1]
-	if idle := r.ended - last.done; idle > max(lastWait, gap(tries, len(tries)-1)*7/10) {
+	if idle := r.ended - last.done; idle > max(lastWait, gap(tries, len(tries)-1)*7/10, k.slowestEnd()*3/2) {
 		return true, fmt.Sprintf("it ended %s after its last answer", seconds(idle))
 	}
 	return true, ""
+}
+
+// slowestEnd is how long the program has taken at most to end once it had
+// succeeded: what ending takes by itself, on this machine.
+func (k *checker) slowestEnd() time.Duration {
+	var slowest time.Duration
+	for _, r := range k.runs {
+		if n := len(r.attempts); n > 0 && r.exit == 0 && !r.killed && r.attempts[n-1].reply.ok {
+			slowest = max(slowest, r.ended-r.attempts[n-1].done)
+		}
+	}
+	return slowest
 }
 
 func judgeUnsafe(k *checker, r *run) (tried bool, seen string) {
@@ -262,7 +277,7 @@ func judgeOdd(k *checker, r *run) (tried bool, seen string) {
 }
 
 func judgeTold(k *checker, r *run) (tried bool, seen string) {
-	if !r.about(aimDown, aimStop, aimDead, aimLong) || r.killed {
+	if !r.about(aimDown, aimStop, aimDead, aimLong, aimRefused) || r.killed {
 		return false, ""
 	}
 	if r.exit == 0 && bytes.Equal(r.output, k.good.output) {
@@ -272,7 +287,7 @@ func judgeTold(k *checker, r *run) (tried bool, seen string) {
 }
 
 func judgeID(_ *checker, r *run) (tried bool, seen string) {
-	if !r.about(aimDown, aimStop) || r.killed {
+	if !r.about(aimDown, aimStop, aimRefused) || r.killed {
 		return false, ""
 	}
 	for _, a := range r.tries() {
@@ -318,15 +333,26 @@ func judgeHome(k *checker, r *run) (tried bool, seen string) {
 	return true, ""
 }
 
-func judgeReuse(_ *checker, r *run) (tried bool, seen string) {
-	tries := r.tries()
-	if !r.about(aimHint, aimOnce, aimDown, aimBig) || len(tries) < 2 {
-		return false, ""
-	}
-	for i := range tries[1:] {
-		if tries[i].connection != tries[i+1].connection {
-			return true, fmt.Sprintf("try %d opened another connection", i+2)
+// judgeReuse finds programs that mostly open connections; a single one more says
+// only that the program was held up.
+func judgeReuse(_ *checker, runs []*run) (tried int, seen string, of *run) {
+	opened := 0
+	for _, r := range runs {
+		tries := r.tries()
+		if !r.about(aimHint, aimOnce, aimDown, aimBig) || len(tries) < 2 {
+			continue
+		}
+		tried++
+		if tries[0].connection == tries[len(tries)-1].connection {
+			continue
+		}
+		opened++
+		if of == nil || r.scenario.aim == aimBig {
+			of = r
 		}
 	}
-	return true, ""
+	if opened == 0 || 2*opened <= tried && of.scenario.aim != aimBig {
+		return tried, "", nil
+	}
+	return tried, fmt.Sprintf("%d of %d calls opened another connection for their next try", opened, tried), of
 }

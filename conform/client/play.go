@@ -297,6 +297,9 @@ func (t *tail) bytes() []byte {
 	return append(append([]byte(nil), t.head...), t.last...)
 }
 
+// shownAttempts in a timeline.
+const shownAttempts = 8
+
 // timeline is what happened in a run, in order.
 func (r *run) timeline(idempotency string) []conform.Event {
 	var list []conform.Event
@@ -313,7 +316,13 @@ func (r *run) timeline(idempotency string) []conform.Event {
 			list = append(list, conform.Event{At: a.at, What: what + " → " + a.reply.said})
 		}
 	}
-	add(r.attempts, "")
+	if n := len(r.attempts); n > shownAttempts {
+		add(r.attempts[:shownAttempts/2], "")
+		list = append(list, conform.Event{At: r.attempts[shownAttempts/2].at, What: fmt.Sprintf("%d more of them", n-shownAttempts)})
+		add(r.attempts[n-shownAttempts/2:], "")
+	} else {
+		add(r.attempts, "")
+	}
 	add(r.strayed, "(other host) ")
 	end := fmt.Sprintf("the program ends with status %d", r.exit)
 	if r.killed {

@@ -26,6 +26,8 @@ type rule struct {
 	all func(*checker, []*run) (tried int, seen string, of *run)
 	// idle says why no run spoke of it.
 	idle string
+	// byScenario: what a scenario is about says the promise more closely.
+	byScenario bool
 }
 
 // Slack of measured times: a wait counts from the answer's departure, and
@@ -43,10 +45,10 @@ func rules() []rule {
 		},
 		{
 			id: "stops", group: "retries", title: "what cannot succeed is not tried again", severity: conform.Error,
-			promise: always("codes that say never or after_action are not repeated", "errors"), judge: judgeStops, idle: "no such code",
+			promise: always("codes that say never or after_action are not repeated", "errors"), judge: judgeStops, idle: "no such code", byScenario: true,
 		},
 		{
-			id: "success-once", group: "retries", title: "a success is not repeated", severity: conform.Error,
+			id: "success-once", group: "retries", title: "a success is one, and not repeated", severity: conform.Error,
 			promise: always("a call that has succeeded is over, whichever 2xx says so", "errors"), judge: judgeSuccess,
 		},
 		{
@@ -59,7 +61,7 @@ func rules() []rule {
 		},
 		{
 			id: "hint", group: "waits", title: "waits last as long as the response says", severity: conform.Error,
-			promise: (*checker).promiseHint, judge: judgeHint, idle: "nothing was repeated after a hint",
+			promise: (*checker).promiseHint, judge: judgeHint, idle: "nothing was repeated after a hint", byScenario: true,
 		},
 		{
 			id: "hint-too-long", group: "waits", title: "a wait that is too long ends the call", severity: conform.Warning,
@@ -115,7 +117,7 @@ func rules() []rule {
 		},
 		{
 			id: "reuse", group: "connections", title: "connections are used again", severity: conform.Warning,
-			promise: always("an answer is read, or left behind for good reason, so that its connection can be used again", "client"), judge: judgeReuse, idle: "nothing was repeated",
+			promise: always("an answer is read, or left behind for good reason, so that its connection can be used again", "client"), all: judgeReuse, idle: "nothing was repeated",
 		},
 	}
 }
@@ -253,7 +255,7 @@ func (k *checker) hold(r *rule, check *conform.Check) {
 		tried, seen, of := r.all(k, k.runs)
 		check.Tried = tried
 		if seen != "" {
-			check.Findings = append(check.Findings, k.finding(of, seen))
+			check.Findings = append(check.Findings, k.finding(r, of, seen))
 		}
 		return
 	}
@@ -266,17 +268,17 @@ func (k *checker) hold(r *rule, check *conform.Check) {
 		check.Tried++
 		if seen != "" && !told[run.scenario.name] { // several runs of a scenario say the same
 			told[run.scenario.name] = true
-			check.Findings = append(check.Findings, k.finding(run, seen))
+			check.Findings = append(check.Findings, k.finding(r, run, seen))
 		}
 	}
 }
 
-func (k *checker) finding(r *run, seen string) conform.Finding {
+func (k *checker) finding(of *rule, r *run, seen string) conform.Finding {
 	f := conform.Finding{
 		Subject: r.scenario.subject, Seen: seen, Evidence: r.timeline(k.contract.Idempotency.Header),
 		Reproduce: fmt.Sprintf("failwell check client --contract %s --scenario %s -- %s", k.config.Name, r.scenario.name, commandLine(k.config.Command)),
 	}
-	if r.scenario.path != nil {
+	if r.scenario.path != nil && of.byScenario {
 		f.Pos, _ = k.contract.Place(r.scenario.path...)
 	}
 	return f

@@ -23,6 +23,7 @@ const (
 	aimSuccess  aim = iota
 	aimHint         // refused once, with a hint
 	aimLong         // refused with a hint that is too long
+	aimRefused      // refused with a hint, for good
 	aimOnce         // failed once in a way that passes
 	aimDown         // fails in a way that passes, for good
 	aimStop         // fails in a way that does not pass
@@ -187,6 +188,7 @@ func (k *checker) hints() []*scenario {
 	}
 	if len(k.contract.Client.Hints) > 0 {
 		h := k.contract.Client.Hints[0]
+		list = append(list, k.refusedForGood(code, h))
 		wait := 24 * time.Hour
 		if m := k.contract.Client.MaxHint; m > 0 {
 			wait = m + time.Hour
@@ -197,11 +199,25 @@ func (k *checker) hints() []*scenario {
 		}
 		list = append(list, &scenario{
 			name: "hint-too-long", subject: "a wait of " + wait.String() + " is asked for", aim: aimLong, advice: condition.AfterWait, code: code, refused: true,
-			patience: 8 * time.Second, path: []string{"client", "max_hint"},
+			patience: 15 * time.Second, path: []string{"client", "max_hint"},
 			reply: func(_ int, now time.Time) reply { return k.refuse(code, h, unit, now, wait) },
 		})
 	}
 	return list
+}
+
+// refusedForGood is a limit that does not free up; each refusal names a second.
+func (k *checker) refusedForGood(code *contract.Code, h contract.Hint) *scenario {
+	const more = 8 * time.Second // for a program to start and to end
+	unit := h.Unit
+	if unit == hint.Auto {
+		unit = hint.Seconds
+	}
+	return &scenario{
+		name: "refused", subject: "every answer is " + label(code) + " and names a second", aim: aimRefused, advice: condition.AfterWait, code: code, refused: true,
+		patience: time.Duration(k.contract.Client.Attempts)*2*time.Second + more,
+		reply:    func(_ int, now time.Time) reply { return k.refuse(code, h, unit, now, time.Second) },
+	}
 }
 
 // refuse is a refusal that names a wait in one place.

@@ -143,6 +143,7 @@ func fields(t reflect.Type, seen map[reflect.Type]bool, into map[string]bool) {
 // compare it, or to say in Unpromised why it does not matter.
 func TestEveryFieldIsComparedOrExplained(t *testing.T) {
 	promised := Of(everything(t))
+	promised.at = nil
 	reasons := Unpromised()
 	met, moved := map[string]bool{}, map[string]bool{}
 	c := everything(t)
@@ -151,7 +152,9 @@ func TestEveryFieldIsComparedOrExplained(t *testing.T) {
 	for _, it := range list {
 		undo := it.set()
 		met[it.field] = true
-		if !cmp.Equal(promised, Of(c), cmpopts.IgnoreUnexported(Promises{}), cmpopts.EquateEmpty()) {
+		now := Of(c)
+		now.at = nil // functions are never equal
+		if !reflect.DeepEqual(promised, now) {
 			moved[it.field] = true
 		}
 		undo()
