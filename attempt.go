@@ -99,6 +99,7 @@ type call struct {
 	// server itself told when to come again.
 	lane      *lane
 	appointed bool
+	refused   refusal
 	secrets   *secrets
 	attempts  []Attempt
 	few       [2]Attempt // where the first attempts stand

@@ -154,8 +154,11 @@ func (h *hostile) one(n int64) {
 		return
 	}
 	h.failed.Store(fmt.Sprintf("%s/%s", e.Condition, e.Stopped), true)
-	if errors.Is(e, failwell.QuotaExhausted) {
+	switch {
+	case errors.Is(e, failwell.QuotaExhausted):
 		_ = h.server.Advance(h.Context(), 31*24*time.Hour) // the next month
+	case errors.Is(e, failwell.RateLimited):
+		_ = h.server.Advance(h.Context(), e.RetryAfter) // where a write may not go again, the next one may
 	}
 }
 

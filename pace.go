@@ -45,6 +45,11 @@ type lane struct {
 	// held is until when the server refuses, by its own word.
 	held time.Time
 	used time.Time
+	// share is how long a unit takes to come to this process, where others take the
+	// rest of them; 0 where that is not known. served are the calls that were
+	// admitted, by which it is measured.
+	share  time.Duration
+	served uint64
 }
 
 // crowded is how much faster than evenly those go who waited for a window.
@@ -67,6 +72,9 @@ func (l *lane) enter(now time.Time, most time.Duration) (wait time.Duration, ok 
 	}
 	wait = l.slot().Sub(now)
 	switch {
+	case wait > most && l.share > 0 && !now.Before(l.held):
+		l.sent() // how much others take is a guess, which refuses nobody
+		return 0, true
 	case wait > most:
 		return wait, false
 	case wait <= 0 && left >= 1: // the units that are left are no queue
@@ -169,11 +177,15 @@ func (l *lane) slot() time.Time {
 	return l.base.Add(time.Duration(l.given/limit)*s.window + time.Duration(l.given%limit)*step)
 }
 
-// saw takes in what a response tells; ok is false when that is nothing.
-func (l *lane) saw(now time.Time, s standing, ok bool) {
+// saw takes in what a response tells; ok is false when that is nothing. admitted
+// is the limit's word on the call, before whether it had refused it at first.
+func (l *lane) saw(now time.Time, s standing, ok, admitted bool, before refusal) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.under--
+	if admitted {
+		l.served++
+	}
 	if !ok {
 		return
 	}
@@ -183,20 +195,25 @@ func (l *lane) saw(now time.Time, s standing, ok bool) {
 	if s.window <= 0 && s.every <= 0 {
 		s.window = max(l.told.window, s.fresh.Sub(now))
 	}
+	if admitted {
+		l.learn(now, &s, before)
+	}
+	l.ours(&s)
 	s.left -= float64(l.under)
 	l.told, l.known, l.seen = s, true, now
 }
 
 // refused takes in that the limit itself refused a call and named its next
 // instant: whoever asks from now on comes after that.
-func (l *lane) refused(now time.Time, wait time.Duration) {
+// It returns how many calls had been admitted by then.
+func (l *lane) refused(now time.Time, wait time.Duration) (served uint64) {
 	if l == nil {
-		return
+		return 0
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if !l.known {
-		return // nothing tells when there is room again
+		return 0 // nothing tells when there is room again
 	}
 	l.told.left = min(l.told.left, 0)
 	l.held = later(l.held, now.Add(wait))
@@ -204,6 +221,7 @@ func (l *lane) refused(now time.Time, wait time.Duration) {
 	if !l.slot().After(l.held) {
 		l.base, l.given = l.held, 1
 	}
+	return l.served
 }
 
 // lost ends a call that got no response, or one that tells nothing.

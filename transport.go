@@ -113,7 +113,7 @@ func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 		}
 	}
 	resp, watch, err := t.send(out, rules, false)
-	t.answered(queue, rules, resp)
+	t.answered(queue, rules, resp, refusal{})
 	if err == nil && !rules.mayFail(resp) {
 		if err = watch.arrived(resp); err == nil {
 			if len(t.Hooks) > 0 {
@@ -160,7 +160,7 @@ func (c *call) run(resp *http.Response, watch *wire, err error, began time.Time)
 		}
 		c.last = again
 		resp, watch, err = t.send(again, c.rules, true)
-		t.answered(c.lane, c.rules, resp)
+		t.answered(c.lane, c.rules, resp, c.refused)
 		if err == nil && !c.rules.mayFail(resp) {
 			err = watch.arrived(resp)
 		}

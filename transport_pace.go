@@ -177,7 +177,7 @@ func (e *noRoom) Error() string {
 }
 
 // answered takes in what became of an attempt.
-func (t *Transport) answered(l *lane, rules *clientRules, resp *http.Response) {
+func (t *Transport) answered(l *lane, rules *clientRules, resp *http.Response, before refusal) {
 	if l == nil {
 		return
 	}
@@ -191,5 +191,5 @@ func (t *Transport) answered(l *lane, rules *clientRules, resp *http.Response) {
 	}
 	now := t.now()
 	s, ok := rules.pace.read(resp.Header, now)
-	l.saw(now, s, ok)
+	l.saw(now, s, ok, resp.StatusCode != http.StatusTooManyRequests, before)
 }

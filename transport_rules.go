@@ -153,7 +153,10 @@ func (r *clientRules) mayFail(resp *http.Response) bool {
 func (c *call) decide(watch *wire, err error) (time.Duration, Stop) {
 	ctx := c.req.Context()
 	if f := &c.failure; f.Condition == RateLimited && f.HasRetryAfter && f.RetryAfter > 0 {
-		c.lane.refused(c.transport.now(), f.RetryAfter)
+		now := c.transport.now()
+		if served := c.lane.refused(now, f.RetryAfter); c.refused.at.IsZero() {
+			c.refused = refusal{now, served}
+		}
 	}
 	switch {
 	case errors.Is(ctx.Err(), context.DeadlineExceeded), c.rules.overdue(c.transport.now):

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/failsafe-go/failsafe-go/failsafehttp"
@@ -41,6 +42,14 @@ func httpClients() []client {
 		{"go-retryablehttp", newRetryable},
 		{"failsafe-go, failsafehttp", newFailsafe},
 	}
+}
+
+// controlled adds the bare client under another name: how far its ratios are from
+// 1 is how much of the others' is chance.
+func controlled(list []client) []client {
+	same := list[0]
+	same.name = "the same again"
+	return slices.Insert(list, 1, same)
 }
 
 // repeating are the clients that repeat. The others have no budget for that, so

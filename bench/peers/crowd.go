@@ -185,7 +185,7 @@ func crowds(ctx context.Context, s settings, progress io.Writer) (*table, error)
 	}
 	t := newTable(fmt.Sprintf("%d clients, each once a second, at a limit of %d a second", crowdOf, perSec), names[0], names,
 		figure{"goodput % of the limit", "%.1f", false}, figure{"attempts a success", "%.2f", false})
-	warm, counted := 15*s.loaded/2, 15*s.loaded // 15 s and 30 s for 2 s of load
+	warm, counted := 15*s.loaded, 20*s.loaded // 30 s and 40 s for 2 s of load
 	for _, w := range list {
 		api := &limited{rule: meter.Rule{Limit: perSec * 10, Per: 10 * time.Second}}
 		during, stop := context.WithCancel(ctx)

@@ -88,7 +88,7 @@ func startUpstream(ctx context.Context) (url string, stop func(), err error) {
 
 // successes measures calls that succeed, retries those that need a second try.
 func successes(ctx context.Context, s settings, progress io.Writer) (*table, error) {
-	return along(ctx, s, progress, "A POST of 1 KiB that succeeds, 1 KiB back", bareClient, "/ok", httpClients())
+	return along(ctx, s, progress, "A POST of 1 KiB that succeeds, 1 KiB back", bareClient, "/ok", controlled(httpClients()))
 }
 
 func retries(ctx context.Context, s settings, progress io.Writer) (*table, error) {
