@@ -416,13 +416,13 @@ func judgeAllow(k *checker, x *exchange) (bool, *fault) {
 	return true, nil
 }
 
-func judgeHead(_ *checker, all []*exchange) (tried int, broken []fault) {
+func judgeHead(k *checker, all []*exchange) (tried int, broken []fault) {
 	for _, head := range all {
-		if head.kind != kindHead || head.err != nil {
+		if head.kind != kindHead || head.err != nil || k.hindered(head) || head.status == http.StatusTooManyRequests {
 			continue
 		}
 		for _, get := range all {
-			if get.kind != kindPlain || get.request.path != head.request.path || get.err != nil {
+			if get.kind != kindPlain || get.request.path != head.request.path || get.err != nil || k.hindered(get) {
 				continue
 			}
 			tried++

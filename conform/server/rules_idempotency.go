@@ -138,8 +138,8 @@ func judgeRefused(rule string, x *exchange) (bool, *fault) {
 	return true, nil
 }
 
-func judgeReplay(_ *checker, x *exchange) (bool, *fault) {
-	if x.kind != kindAgain || x.before == nil || x.err != nil {
+func judgeReplay(k *checker, x *exchange) (bool, *fault) {
+	if x.kind != kindAgain || x.before == nil || x.err != nil || k.hindered(x) {
 		return false, nil
 	}
 	first := x.before
@@ -183,7 +183,7 @@ func judgeMarked(k *checker, x *exchange) (bool, *fault) {
 }
 
 func judgeMeans(k *checker, x *exchange, kind kind, of condition.Condition) (bool, *fault) {
-	if x.kind != kind || x.err != nil || k.limited(x) {
+	if x.kind != kind || x.err != nil || k.limited(x) || k.hindered(x) {
 		return false, nil
 	}
 	code, _ := k.contract.For(of)
@@ -195,7 +195,7 @@ func judgeMeans(k *checker, x *exchange, kind kind, of condition.Condition) (boo
 
 // judgeFresh looks whether a call was taken for a repetition of another one.
 func judgeFresh(k *checker, x *exchange, kind kind) (bool, *fault) {
-	if x.kind != kind || x.err != nil || k.limited(x) {
+	if x.kind != kind || x.err != nil || k.limited(x) || k.hindered(x) {
 		return false, nil
 	}
 	switch {
@@ -238,7 +238,7 @@ func judgeAtOnce(k *checker, all []*exchange) (tried int, broken []fault) {
 		waits := k.contract.Idempotency.InFlight == "reject" && x.failed && x.failure.Code != nil &&
 			(x.failure.Code == code || x.failure.Code.Means(condition.IdempotencyInProgress))
 		switch {
-		case x == done || waits || k.limited(x):
+		case x == done || waits || k.limited(x) || k.hindered(x):
 		case !x.succeeded():
 			broken = append(broken, fault{x: x, seen: x.outcome(), with: others(calls, x)})
 		case !bytes.Equal(x.body, done.body):

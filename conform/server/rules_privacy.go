@@ -41,7 +41,7 @@ var leaks = []struct {
 	{"a stack of PHP", regexp.MustCompile(`\.php(?:\(\d+\)|:\d+| on line \d+)`)},
 	{"the path of a file", regexp.MustCompile(`(?:^|[\s"'(=:])/(?:usr|home|root|var|opt|srv|app|etc|tmp|workspace)/[\w.-]+(?:/[\w.-]+)+`)},
 	{"where libraries are", regexp.MustCompile(`site-packages/|node_modules/`)},
-	{"a query", regexp.MustCompile(`(?i)\b(?:select\s.{1,200}\sfrom|insert\s+into|update\s.{1,100}\sset|delete\s+from)\s+["\w.]+`)},
+	{"a query", regexp.MustCompile(`\b(?:SELECT\s.{1,200}\sFROM|INSERT\s+INTO|UPDATE\s.{1,100}\sSET|DELETE\s+FROM)\s+["` + "`" + `\w.]+`)},
 	{"an error of a database", regexp.MustCompile(`(?i)SQLSTATE|syntax error at or near|ORA-\d{5}|psycopg2?\.|sqlalchemy\.|pq: |duplicate key value violates|near "[^"]*": syntax error|MongoServerError|WRONGTYPE `)},
 	{"an address of the inside", regexp.MustCompile(`(?:dial tcp|connect ECONNREFUSED|Connection refused).{0,40}\d{1,3}(?:\.\d{1,3}){3}:\d+`)},
 }
@@ -52,7 +52,9 @@ func judgePrivate(_ *checker, x *exchange) (bool, *fault) {
 	}
 	for _, text := range texts(x) {
 		for _, leak := range leaks {
-			if found := leak.mark.FindString(text); found != "" {
+			found := leak.mark.FindString(text)
+			// Where the request itself went is known to who sent it.
+			if found != "" && !strings.Contains(x.request.path, strings.TrimLeft(found, "\"'(=: \t\r\n")) {
 				return true, seen(leak.what + ": " + cut(strings.Join(strings.Fields(found), " "), 100))
 			}
 		}

@@ -50,9 +50,17 @@ func (k *checker) run(ctx context.Context) error {
 	return nil
 }
 
-// hindered reports whether a limit came before what should be learnt.
+// hindered reports whether a limit, or a server that asks for another try, came
+// before what should be learnt.
 func (k *checker) hindered(x *exchange) bool {
-	return x.failed && x.failure.HasRetryAfter && x.failure.Condition == condition.RateLimited && !slices.Contains(x.want, condition.RateLimited)
+	if !x.failed || !x.failure.HasRetryAfter || slices.Contains(x.want, x.failure.Condition) {
+		return false
+	}
+	switch x.failure.Condition {
+	case condition.RateLimited, condition.ConcurrencyExceeded, condition.Overloaded, condition.Unavailable:
+		return true
+	}
+	return false
 }
 
 // barred reports whether the key that should work is let in, but not to this:

@@ -77,6 +77,7 @@ func startShop(t *testing.T) *shop {
 func startGateway(t *testing.T, c *contract.Contract, records store.Store, clock *hand, settings gateway.Settings) (url string) {
 	t.Helper()
 	settings.Contract, settings.Listen, settings.Admin = "test", "127.0.0.1:0", "off"
+	settings.StoreTimeout = 10 * time.Second // where the store is slow the machine is
 	g, err := gateway.New(gateway.Config{
 		Settings: settings, LoadContract: func(string) (*contract.Contract, error) { return c, nil },
 		Store: records, Clock: clock.Now, Logger: slog.New(slog.DiscardHandler),
