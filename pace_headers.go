@@ -165,7 +165,7 @@ func count(s string) (float64, bool) {
 // calls at once, an API's own units) say nothing about the next call.
 func readFields(fields, policies string, now time.Time) (best standing, ok bool) {
 	for item := range items(fields, ',') {
-		name, params, _ := strings.Cut(item, ";")
+		name, params := nameOf(item)
 		s, wait, told := standing{}, time.Duration(0), false
 		if s.left, ok = count(param(params, "r")); !ok {
 			continue
@@ -173,7 +173,7 @@ func readFields(fields, policies string, now time.Time) (best standing, ok bool)
 		if seconds, good := count(param(params, "t")); good {
 			wait, told = time.Duration(seconds)*time.Second, true
 		}
-		policy := policyOf(policies, strings.TrimSpace(name))
+		policy := policyOf(policies, name)
 		if unit := param(policy, "qu"); unit != "" && unit != `"requests"` {
 			continue
 		}
@@ -193,11 +193,19 @@ func readFields(fields, policies string, now time.Time) (best standing, ok bool)
 
 func policyOf(policies, name string) string {
 	for item := range items(policies, ',') {
-		if own, params, _ := strings.Cut(item, ";"); strings.TrimSpace(own) == name {
+		if own, params := nameOf(item); own == name {
 			return params
 		}
 	}
 	return ""
+}
+
+// nameOf is what stands before an item's parameters, which may hold a semicolon.
+func nameOf(item string) (name, params string) {
+	for part := range items(item, ';') {
+		return strings.TrimSpace(part), item[len(part):]
+	}
+	return "", ""
 }
 
 // param is a parameter as it is written.

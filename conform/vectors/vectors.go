@@ -110,7 +110,7 @@ type Step struct {
 	// Chunked sends the body in two chunks instead of with a length, Pieces in
 	// chunks of that many bytes.
 	Chunked bool `json:"chunked,omitempty" yaml:"chunked"`
-	Pieces  int  `json:"-"                 yaml:"pieces"`
+	Pieces  int  `json:"pieces,omitempty"  yaml:"pieces"`
 	// Takes is how long the response is under way, by the case's clock.
 	Takes Millis `json:"-" yaml:"takes"`
 	// Cut, Reset and Stall break the response after that many bytes of its body:

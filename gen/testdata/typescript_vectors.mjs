@@ -43,8 +43,21 @@ async function begin({ begin: test, url }) {
       signal.throwIfAborted();
     },
   };
+  const pieces = test.script.find((step) => step.pieces)?.pieces;
+  if (pieces) options.fetch = async (...args) => cut(await fetch(...args), pieces);
   state.client = new api.Client(set(options));
   return state;
+}
+
+/** The same response in pieces of so many bytes: fetch joins chunks. */
+function cut(response, size) {
+  const cutter = new TransformStream({
+    transform(bytes, out) {
+      for (let at = 0; at < bytes.length; at += size)
+        out.enqueue(bytes.subarray(at, at + size));
+    },
+  });
+  return new Response(response.body.pipeThrough(cutter), response);
 }
 
 /** What is undefined is left out. */
