@@ -163,7 +163,8 @@ func (c *call) describe(a *Attempt) {
 	e := Error{Failure: c.failure}
 	a.Code = e.Name()
 	if a.Reason == "" {
-		a.Reason = a.Code + " (" + itoa(a.Status) + ")"
+		var room [64]byte
+		a.Reason = string(append(strconv.AppendInt(append(append(room[:0], a.Code...), " ("...), int64(a.Status), 10), ')'))
 	}
 }
 

@@ -74,14 +74,14 @@ func bodyOf(raw []byte) (b jsonBody) {
 
 func (c *Contract) decodeEnvelope(r Response, body jsonBody, now time.Time) (Failure, bool) {
 	success := r.Status >= 200 && r.Status < 400
-	var best *match
-	var used *Envelope
+	var best match
+	var used *Envelope // best's; nil when there is none
 	var code *Code
 	for _, e := range c.Envelopes {
 		if success && !slices.Contains(e.Inside, r.Status) {
 			continue
 		}
-		m := &match{contract: c}
+		m := match{contract: c}
 		if e.body != nil && (!body.isJSON || !m.node(e.body, body.value, nil)) {
 			continue
 		}
@@ -91,19 +91,19 @@ func (c *Contract) decodeEnvelope(r Response, body jsonBody, now time.Time) (Fai
 		if !m.headers(e, r.Header) {
 			continue
 		}
-		found := c.identify(m, e, r)
-		if best != nil && !better(m, found, e, best, code, used) {
+		found := c.identify(&m, e, r)
+		if used != nil && !better(&m, found, e, &best, code, used) {
 			continue
 		}
 		best, used, code = m, e, found
 	}
-	if best == nil || code == nil && !best.coded {
+	if used == nil || code == nil && !best.coded {
 		return Failure{}, false
 	}
 	if success && code == nil && (!c.OpenCodes || slices.Contains(used.Successes, best.code)) {
 		return Failure{}, false // the same shape tells of successes
 	}
-	f := c.interpret(best, code, r, body, now)
+	f := c.interpret(&best, code, r, body, now)
 	f.Envelope = used.Name
 	return f, true
 }

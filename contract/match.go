@@ -107,14 +107,16 @@ func (m *match) object(n *node, v any, field *FieldError) bool {
 			}
 			continue
 		}
-		before := *m
-		if m.node(want.node, value, field) {
+		if !want.node.optional {
+			if !m.node(want.node, value, field) {
+				return false
+			}
 			continue
 		}
-		if !want.node.optional {
-			return false
+		before := *m
+		if !m.node(want.node, value, field) {
+			*m = before // an optional member that makes no sense is as good as absent
 		}
-		*m = before // an optional member that makes no sense is as good as absent
 	}
 	for i := range n.members {
 		if n.members[i].node.spread {
