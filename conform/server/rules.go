@@ -51,7 +51,7 @@ func rules() []rule {
 			promise: promiseEnvelope, judge: each(judgeEnvelope),
 		},
 		{
-			id: "wire-envelope", group: groupShape, title: "a request that is no HTTP gets one, too", severity: conform.Warning,
+			id: "wire-envelope", group: groupShape, title: "a request that is no HTTP gets an envelope", severity: conform.Warning,
 			promise: promiseEnvelope, judge: each(judgeWire),
 		},
 		{
