@@ -73,6 +73,7 @@ func TestFlaws(t *testing.T) {
 		{"waits after the last try", "POST", []string{"last-wait"}},
 		{"no key, and careful", "POST", []string{"key-sent"}},
 		{"no key, and repeats", "POST", []string{"key-sent", "unsafe"}},
+		{"no key, and gives up at refusals", "POST", []string{"key-sent"}},
 		{"a key for each try", "POST", []string{"same-key"}},
 		{"loses the body", "POST", []string{"same-request"}},
 		{"reads only JSON", "POST", []string{"odd-body"}},

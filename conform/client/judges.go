@@ -21,7 +21,7 @@ func gap(tries []attempt, i int) time.Duration { return tries[i].at - tries[i-1]
 func seconds(d time.Duration) string { return fmt.Sprintf("%.2f s", d.Seconds()) }
 
 func judgeRepeats(k *checker, r *run) (tried bool, seen string) {
-	if !r.about(aimHint, aimOnce, aimNetwork, aimBig) || !r.scenario.advice.Retryable() || !k.safe(r, &r.attempts[0]) {
+	if !r.about(aimHint, aimOnce, aimNetwork, aimBig) || !r.scenario.advice.Retryable() || !k.repeatable(r, &r.attempts[0]) {
 		return false, ""
 	}
 	return true, cameBack(r)
@@ -264,7 +264,7 @@ func judgeOdd(k *checker, r *run) (tried bool, seen string) {
 	if !r.about(aimOdd) {
 		return false, ""
 	}
-	repeat := r.scenario.advice.Retryable() && k.safe(r, &r.attempts[0])
+	repeat := r.scenario.advice.Retryable() && k.repeatable(r, &r.attempts[0])
 	switch {
 	case repeat:
 		return true, cameBack(r)

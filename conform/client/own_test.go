@@ -14,6 +14,7 @@ import (
 
 	"github.com/failwell/failwell"
 	"github.com/failwell/failwell/contract"
+	"github.com/failwell/failwell/contract/builtin"
 	"github.com/failwell/failwell/gen"
 )
 
@@ -32,7 +33,8 @@ func transport(file, method string) int {
 	if err != nil {
 		return complain(err)
 	}
-	req.Header.Set("X-Api-Key", os.Getenv("FAILWELL_KEY"))
+	scheme := c.Auth.Schemes[0]
+	req.Header.Set(scheme.Name, scheme.Prefix+os.Getenv("FAILWELL_KEY"))
 	resp, err := client.Do(req)
 	if err := failwell.Check(resp, err); err != nil {
 		if e, ok := errors.AsType[*failwell.Error](err); ok {
@@ -136,6 +138,44 @@ func TestOwnClients(t *testing.T) {
 		write(t, dir, append(files, gen.File{Name: "call.py", Data: []byte(pythonProgram)})...)
 		clean(t, python(t), filepath.Join(dir, "call.py"), "{url}")
 	})
+}
+
+// The same for the contracts that are built in, but for the scenarios that last as
+// long as their waits do.
+func TestOwnClientOfBuiltinContracts(t *testing.T) {
+	for _, name := range builtin.Names() {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			c, err := builtin.Get(name)
+			if err != nil {
+				t.Fatal(err)
+			}
+			file, err := filepath.Abs("../../contract/builtin/" + name + ".yaml")
+			if err != nil {
+				t.Fatal(err)
+			}
+			method := http.MethodGet
+			if c.Idempotency.Header != "" {
+				method = http.MethodPost
+			}
+			var scenarios []string
+			for _, s := range Scenarios(c) {
+				if s.Name != "down" && s.Name != "dead" && s.Name != "refused" && s.Name != "created" {
+					scenarios = append(scenarios, s.Name)
+				}
+			}
+			report, err := Check(t.Context(), Config{
+				Contract: c, Command: []string{os.Args[0]}, Env: []string{"CHECKED_TRANSPORT=" + file, "CHECKED_METHOD=" + method}, Scenarios: scenarios,
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if broken := brokenBy(report); broken != nil {
+				show(t, report)
+				t.Errorf("broken: %v", broken)
+			}
+		})
+	}
 }
 
 func clean(t *testing.T, command ...string) {

@@ -140,7 +140,7 @@ func (p *program) decide(a *answer, n int) (time.Duration, bool) {
 		if hint > 10*time.Second && p.flaw != "sleeps for a day" {
 			return 0, false
 		}
-		return hint, safe || a.status == 429
+		return hint, safe || a.status == 429 && p.flaw != "no key, and gives up at refusals"
 	}
 	return wait, safe
 }

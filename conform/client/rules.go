@@ -295,10 +295,15 @@ func (r *run) tries() []attempt {
 	return list
 }
 
-// safe reports whether a repetition of a request can do nothing twice.
-func (k *checker) safe(r *run, a *attempt) bool {
+// safe reports whether a repetition of a request can do nothing twice: nothing
+// was done, or it is repeatable.
+func (k *checker) safe(r *run, a *attempt) bool { return r.scenario.refused || k.repeatable(r, a) }
+
+// repeatable reports whether a request may be sent again whatever became of it. A
+// client that goes by nothing else is careful, not wrong.
+func (k *checker) repeatable(r *run, a *attempt) bool {
 	switch {
-	case r.scenario.refused, harmless(a.method):
+	case harmless(a.method):
 		return true
 	case k.keyOf(a) != "":
 		return true
