@@ -68,7 +68,7 @@ func TestFlaws(t *testing.T) {
 		{"reads no dates", "POST", []string{"repeats"}},
 		{"takes milliseconds for seconds", "POST", []string{"repeats"}},
 		{"sleeps for a day", "POST", []string{"hint-too-long"}},
-		{"waits the same each time", "POST", []string{"backoff", "dead-server"}},
+		{"hardly waits the second time", "POST", []string{"backoff", "dead-server"}},
 		{"no jitter", "POST", []string{"jitter"}},
 		{"waits after the last try", "POST", []string{"last-wait"}},
 		{"no key, and careful", "POST", []string{"key-sent"}},

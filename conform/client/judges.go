@@ -302,11 +302,7 @@ func judgeEnds(k *checker, r *run) (tried bool, seen string) {
 	if len(r.attempts) == 0 || r.about(aimLong) {
 		return false, ""
 	}
-	var asked time.Duration // by the contract itself, at most
-	for n := range k.contract.Client.Attempts - 1 {
-		asked += k.contract.Client.Backoff.Wait(n, 1)
-	}
-	if r.about(aimDown, aimDead) && asked > k.config.Patience {
+	if r.about(aimDown, aimDead, aimRefused) && k.longestWaits() > k.config.Patience {
 		return false, ""
 	}
 	if r.killed {

@@ -2,6 +2,7 @@ package client
 
 import (
 	"cmp"
+	"flag"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -16,6 +17,11 @@ func TestMain(m *testing.M) {
 	if flaw, ok := os.LookupEnv("CHECKED_PROGRAM"); ok {
 		p := &program{flaw: flaw, method: cmp.Or(os.Getenv("CHECKED_METHOD"), "POST"), key: fmt.Sprint(rand.Uint64())}
 		os.Exit(p.run())
+	}
+	// What is checked mostly waits; more of it may wait at once than there are cores.
+	flag.Parse()
+	if err := flag.Set("test.parallel", "5"); err != nil {
+		panic(err)
 	}
 	os.Exit(m.Run())
 }

@@ -117,8 +117,8 @@ func (p *program) decide(a *answer, n int) (time.Duration, bool) {
 	switch {
 	case p.flaw == "no jitter":
 		wait += 50 * time.Millisecond
-	case p.flaw == "waits the same each time" && n > 0:
-		wait = 200 * time.Millisecond
+	case p.flaw == "hardly waits the second time" && n > 0:
+		wait = 10 * time.Millisecond
 	default:
 		wait += time.Duration(rand.Int64N(int64(400 * time.Millisecond)))
 	}

@@ -209,15 +209,28 @@ func (k *checker) hints() []*scenario {
 // refusedForGood is a limit that does not free up; each refusal names a second.
 func (k *checker) refusedForGood(code *contract.Code, h contract.Hint) *scenario {
 	const more = 8 * time.Second // for a program to start and to end
+	patience := time.Duration(k.contract.Client.Attempts) * 2 * time.Second
+	if asked := k.longestWaits(); asked > patience {
+		patience = asked // for who does not look at hints
+	}
 	unit := h.Unit
 	if unit == hint.Auto {
 		unit = hint.Seconds
 	}
 	return &scenario{
 		name: "refused", subject: "every answer is " + label(code) + " and names a second", aim: aimRefused, advice: condition.AfterWait, code: code, refused: true,
-		patience: time.Duration(k.contract.Client.Attempts)*2*time.Second + more,
+		patience: patience + more,
 		reply:    func(_ int, now time.Time) reply { return k.refuse(code, h, unit, now, time.Second) },
 	}
+}
+
+// longestWaits is how long a call waits in all, at most, by the contract's own rule.
+func (k *checker) longestWaits() time.Duration {
+	var sum time.Duration
+	for n := range k.contract.Client.Attempts - 1 {
+		sum += k.contract.Client.Backoff.Wait(n, 1)
+	}
+	return sum
 }
 
 // refuse is a refusal that names a wait in one place.
