@@ -43,7 +43,13 @@ type stage struct {
 }
 
 func newStage(script []Step, held func(time.Duration, chan<- struct{})) (*stage, error) {
-	s := &stage{script: script, held: held, address: "127.0.0.1:0", done: make(chan struct{})}
+	s := &stage{script: slices.Clone(script), held: held, address: "127.0.0.1:0", done: make(chan struct{})}
+	for i := range s.script {
+		if l := s.script[i].Limiter; l != nil { // what it counts is this stage's
+			own := *l
+			s.script[i].Limiter = &own
+		}
+	}
 	if err := s.listen(); err != nil {
 		return nil, err
 	}
@@ -161,6 +167,11 @@ func (s *stage) answer(conn net.Conn, step *Step) error {
 	}
 	if _, err := io.Copy(io.Discard, req.Body); err != nil {
 		return fmt.Errorf("reading the body of a request: %w", err)
+	}
+	if step.Limiter != nil {
+		s.mu.Lock()
+		step = step.Limiter.answer(s.now, *step)
+		s.mu.Unlock()
 	}
 	if step.Takes > 0 {
 		release := make(chan struct{})

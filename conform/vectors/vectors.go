@@ -111,6 +111,8 @@ type Step struct {
 	// chunks of that many bytes.
 	Chunked bool `json:"chunked,omitempty" yaml:"chunked"`
 	Pieces  int  `json:"pieces,omitempty"  yaml:"pieces"`
+	// Limiter decides between the response and a refusal; nil: there is no limit.
+	Limiter *Limiter `json:"-" yaml:"limiter"`
 	// Takes is how long the response is under way, by the case's clock.
 	Takes Millis `json:"-" yaml:"takes"`
 	// Cut, Reset and Stall break the response after that many bytes of its body:

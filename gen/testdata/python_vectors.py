@@ -289,7 +289,7 @@ async def threaded(work, *arguments):
 
 async def main(mode):
     case, inner, tasks = None, None, set()
-    pool = concurrent.futures.ThreadPoolExecutor(32)  # cases have calls enough at once
+    pool = concurrent.futures.ThreadPoolExecutor(64)  # cases have calls enough at once
     asyncio.get_running_loop().set_default_executor(pool)
     if mode.startswith("httpx"):  # making one takes long, and cases need not do it
         httpx = importlib.import_module("httpx")
