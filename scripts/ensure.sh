@@ -115,6 +115,7 @@ look_e2e() {
   need python3 python3 "Python $python_floor or later, https://www.python.org/downloads/"
   need node nodejs "Node.js $node_floor or later, https://nodejs.org/"
   need npm npm 'npm, a part of Node.js'
+  need curl curl 'curl, with which tests repeat what checks have found, https://curl.se/'
   if ! python3 -c 'import ensurepip, venv' 2>/dev/null; then
     packages+=(python3-venv)
     missing+=("Python's venv and ensurepip: on Debian the package python3-venv, elsewhere part of Python")
