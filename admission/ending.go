@@ -75,6 +75,42 @@ func (c *Controller) Settle(ctx context.Context, call *Call, v *Verdict, ending 
 		d.settleExtra(ctx, &h.extra[i], ending)
 	}
 	h.extra = nil
+	if ending == Left && v.repeat {
+		d.tidy(ctx)
+	}
+}
+
+// unsuccessful is the first status of an answer that costs nothing.
+const unsuccessful = 400
+
+// tidy settles for others what a repetition has found the end of: for the call
+// that was answered, should it have died before it was settled, and for those
+// that were charged after it, and died before they knew. What of a store that is
+// this process's alone was recorded by this process needs none: nobody has died.
+func (d *deciding) tidy(ctx context.Context) {
+	k := d.v.found.kept
+	if k == nil || k.state != stateCompleted && k.state != stateTombstone || d.v.Account == nil {
+		return
+	}
+	if d.state.front.private && k.owner == d.state.running.owner() {
+		return
+	}
+	s := d.state.scratch()
+	defer d.state.done(s)
+	d.plan = d.plans[d.v.Plan.Name]
+	d.demandCounters(s)
+	whole := &meter.Settlement{Owner: d.v.Account.ID, Hold: d.v.hold, Claim: k.claim, Whole: true}
+	for _, x := range s.demands {
+		if kind := x.Rule.Kind; kind != meter.Allowance && kind != meter.Balance {
+			continue // these are leases
+		}
+		c := meter.Change{Demand: x, Kept: x.Cost}
+		if k.answer.Status >= unsuccessful {
+			c.Kept = 0
+		}
+		whole.Changes = append(whole.Changes, c)
+	}
+	d.end(ctx, whole, false)
 }
 
 func (d *deciding) settle(ctx context.Context, ending Ending) {

@@ -52,6 +52,8 @@ type kept struct {
 	owner owner
 	// turn numbers the reservations of an owner.
 	turn uint64
+	// claim is the owner's on what calls with the key hold.
+	claim uint64
 	// payload is nil until the payload is known.
 	payload *Fingerprint
 	// answer has the id of the request in every state; the rest as far as kept.
@@ -81,6 +83,7 @@ func (k *kept) encode() []byte {
 	b = append(b, k.owner.process[:]...)
 	b = append(b, k.owner.controller[:]...)
 	b = binary.AppendUvarint(b, k.turn)
+	b = binary.AppendUvarint(b, k.claim)
 	b = k.payload.encode(b)
 	b = appendText(b, k.answer.RequestID)
 	if k.state != stateCompleted && k.state != stateTombstone {
@@ -126,7 +129,7 @@ func decodeKept(data []byte) (*kept, error) {
 	k := &kept{state: recordState(r.octet()), keep: r.wait(), lease: r.wait(), age: r.wait()}
 	r.fill(k.owner.process[:])
 	r.fill(k.owner.controller[:])
-	k.turn = r.number()
+	k.turn, k.claim = r.number(), r.number()
 	kind := r.octet()
 	if kind != printPending {
 		k.payload = &Fingerprint{Whole: kind == printWhole}

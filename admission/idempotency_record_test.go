@@ -14,7 +14,7 @@ import (
 func samples() []kept {
 	base := kept{
 		state: stateInFlight, keep: 24 * time.Hour, lease: 30 * time.Second, age: time.Millisecond,
-		owner: owner{[8]byte{1, 2}, [8]byte{3}}, turn: 1 << 40, answer: Answer{RequestID: "0197-a"},
+		owner: owner{[8]byte{1, 2}, [8]byte{3}}, turn: 1 << 40, claim: 1 << 52, answer: Answer{RequestID: "0197-a"},
 	}
 	printed, part := base, base
 	printed.payload = &Fingerprint{Sum: [32]byte{7}, Bytes: 300, Whole: true}

@@ -110,7 +110,7 @@ func (x *reserving) take(ctx context.Context) (r *Reservation, again bool) {
 	r = &Reservation{c: x.Controller, key: x.f.key, said: x.f.said, v: x.v, begun: now, fresh: now, over: make(chan struct{}), version: x.f.version}
 	r.kept = kept{
 		state: stateInFlight, keep: max(rules.Keep.Truncate(time.Millisecond), time.Millisecond),
-		lease: max(rules.Lease.Truncate(time.Millisecond), time.Millisecond), owner: x.state.running.owner(),
+		lease: max(rules.Lease.Truncate(time.Millisecond), time.Millisecond), owner: x.state.running.owner(), claim: x.v.holding.claim,
 	}
 	r.kept.answer.RequestID = x.call.RequestID
 	before, after := failpoint.Reserving, failpoint.Reserved

@@ -86,7 +86,7 @@ func (x *batch) try() error {
 		x.decide(o)
 	}
 	switch {
-	case x.changed:
+	case x.changed, len(x.book.doubts) > 0: // a write that is still on its way must not come after this look
 		return x.write()
 	case !x.fresh:
 		// Nothing to write, so nothing tells whether the page is still the record.

@@ -12,6 +12,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 )
 
 // deposit is what each account pays in at first.
@@ -28,10 +29,32 @@ func (p *process) payIn(ctx context.Context, account string) error {
 // charge stays where nobody knows whether the work was done, so with reject it
 // may exceed the executions by the calls whose outcome is unknown and that
 // never arrived. With reconcile the upstream has told, so nothing is left open;
-// with reexecute a call is charged once, however often it was done. A charge for
-// what the upstream has refused for good is given back when that is recorded; a
-// crash in between keeps it.
+// with reexecute a call is charged once, however often it was done. What the
+// upstream has refused for good costs nothing: who died before it was given
+// back has left that to the repetition which each call has had. Calls are settled
+// after they were answered, so there is a little time for it.
 func (c *campaign) audit(ctx context.Context, r *result) error {
+	found := len(r.violations)
+	for until := time.Now().Add(settled); ; {
+		r.charged, r.worth, r.violations = 0, 0, r.violations[:found]
+		if err := c.auditOnce(ctx, r); err != nil {
+			return err
+		}
+		if len(r.violations) == found || time.Now().After(until) {
+			return nil
+		}
+		select {
+		case <-time.After(time.Second):
+		case <-ctx.Done():
+			return fmt.Errorf("crash: %w", context.Cause(ctx))
+		}
+	}
+}
+
+// settled is when everything that was answered is settled, on a machine that is busy.
+const settled = 20 * time.Second
+
+func (c *campaign) auditOnce(ctx context.Context, r *result) error {
 	for _, account := range c.history.accounts {
 		used, err := c.gateways[0].used(ctx, account)
 		if err != nil {

@@ -90,7 +90,7 @@ var mutations = []mutation{
 	{
 		what: "who leaves a hold frees it for all, in Lua", stores: []string{"redis"},
 		file: "store/redisstore/lua/settle_end.lua",
-		old:  "if left == 1 and mine and h.claims > 1 then", broken: "if left == 2 then",
+		old:  "if form == 1 and mine and h.claims > 1 then", broken: "if form == 3 then",
 	},
 	{
 		what: "writes of the embedded store are not synced", stores: []string{"pebble"},

@@ -41,8 +41,7 @@ type verdict struct {
 	figures    figures
 	violations []string
 	// paid counts calls that took effect, doubtful those that did not and may
-	// have been charged all the same: nobody knows of them, or whoever should have
-	// given the charge back was killed.
+	// have been charged all the same, since nobody knows of them.
 	paid, doubtful map[spent]int
 }
 
@@ -146,17 +145,13 @@ func (k *caseOf) count() {
 	}
 	account := spent{k.scope.account, k.call.policy}
 	switch {
-	case len(k.executions) == 0:
-	case k.call.Answer == invalid:
-		k.doubtful[account]++
-	default:
+	case len(k.executions) > 0 && k.call.Answer != invalid:
 		k.paid[account]++ // once, however often it was repeated
+	case unknownSeen:
+		k.doubtful[account]++
 	}
 	if unknownSeen && len(k.executions) > 0 {
 		k.figures.UnknownExecuted++
-	}
-	if unknownSeen && len(k.executions) == 0 {
-		k.doubtful[account]++
 	}
 }
 

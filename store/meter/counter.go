@@ -159,13 +159,14 @@ func (c *counter) settle(k Kind, s *Settlement, kept int64) bool {
 	}
 	h := &c.holds[i]
 	mine := slices.Index(h.claims, s.Claim)
+	ends := s.Claim == 0 || mine >= 0 || h.crowded
 	switch {
-	case s.Left && mine < 0, !s.Left && s.Claim != 0 && mine < 0 && !h.crowded:
+	case s.Left && mine < 0, !s.Left && !ends && !s.Whole:
 		return false
 	case s.Left && len(h.claims) > 1:
 		h.claims = slices.Delete(h.claims, mine, mine+1)
 		return true
-	case !s.Left && h.amount > 0 && k != Slots:
+	case !s.Left && ends && h.amount > 0 && k != Slots:
 		c.used += kept
 	}
 	c.held -= h.amount

@@ -63,8 +63,14 @@ func (d *Demand) check() error {
 
 // Check returns ErrInvalid if the settlement breaks a rule of this package.
 func (s *Settlement) Check() error {
-	if s.Once < 0 || s.Hold == "" && (s.Left || s.Once > 0) || s.Left && s.Once > 0 {
-		return fmt.Errorf("%w: a settlement with Left or Once, one of them, needs a hold", ErrInvalid)
+	forms := 0
+	for _, is := range [...]bool{s.Left, s.Whole, s.Once > 0} {
+		if is {
+			forms++
+		}
+	}
+	if s.Once < 0 || forms > 1 || s.Hold == "" && forms > 0 {
+		return fmt.Errorf("%w: a settlement with Left, Whole or Once, one of them, needs a hold", ErrInvalid)
 	}
 	if s.Claim > MaxUnits {
 		return fmt.Errorf("%w: claim %d", ErrInvalid, s.Claim)

@@ -63,9 +63,9 @@
 //	            until = max(until, now + Lease or Keep), lease = until - now
 //	settle:     nothing if the hold is not there or has no claims. Left: nothing if
 //	            Claim is not known; it is taken out, and the hold goes with the
-//	            last one. Otherwise nothing if Claim is above 0 and neither known nor
-//	            the hold crowded; else it goes, and if its amount was above 0,
-//	            used = used + Kept; not for Slots
+//	            last one. Otherwise, if Claim is 0 or known or the hold is crowded,
+//	            it goes, and if its amount was above 0, used = used + Kept; not for
+//	            Slots. Else it goes if Whole, and nothing if not
 //	correct:    without a hold: used = used + Kept - Cost, at least 0; Balance may
 //	            go below, which is how it is paid in; nothing for Slots
 //	once:       nothing if the hold is there; else correct, and it is there with

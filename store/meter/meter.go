@@ -137,6 +137,9 @@ type Settlement struct {
 	// was not begun. The hold is freed when nobody else claims it. Changes name
 	// the limits; Kept is not looked at.
 	Left bool
+	// Whole ends the hold also where it does not have the Claim, and keeps nothing
+	// then: for who knows that the claim is all that may be left to settle.
+	Whole bool
 	// Once says that the changes are corrections that must not happen twice, for
 	// example money paid in. They are made if no counter has the Hold, which is
 	// then remembered for so long; where it is there already, nothing changes.

@@ -83,12 +83,15 @@ func (s *Store) Settle(ctx context.Context, x *meter.Settlement) error {
 	if len(demands) == 0 {
 		return nil
 	}
-	var left int64
-	if x.Left {
-		left = 1
+	var form int64
+	switch {
+	case x.Left:
+		form = 1
+	case x.Whole:
+		form = 2
 	}
 	c := s.newCall(x.Owner, demands, rates)
-	c.numbers(int64(rates), int64(len(demands)-rates), left, micros(x.Once), int64(x.Claim))
+	c.numbers(int64(rates), int64(len(demands)-rates), form, micros(x.Once), int64(x.Claim))
 	for i, d := range demands {
 		if i < rates {
 			c.rate(d, kept[i]-d.Cost)

@@ -286,6 +286,8 @@ func TestMeterAgreesWithTheArithmetic(t *testing.T) {
 				case x.Hold == "":
 				case rapid.Bool().Draw(t, "left"):
 					x.Left = true
+				case rapid.Bool().Draw(t, "whole"):
+					x.Whole = true
 				case rapid.Bool().Draw(t, "once"):
 					x.Once = rapid.SampledFrom([]time.Duration{1, time.Second, time.Hour}).Draw(t, "keep")
 				}

@@ -186,6 +186,29 @@ func testCrowdedHold(f *fixture) {
 	}
 }
 
+// testWhole: a hold ends with all its claims, and what is kept is that of the
+// claim, if it was not settled before.
+func testWhole(f *fixture) {
+	for _, r := range []*meter.Rule{{Kind: meter.Allowance, Limit: 9}, {Kind: meter.Capacity, Limit: 9}, {Kind: meter.Balance}} {
+		c := f.calls(f, r)
+		if r.Kind == meter.Balance {
+			c.settle(meter.Settlement{}, 9, 0)
+		}
+		c.Hold = "call"
+		c.admitted(4)
+		whole := meter.Settlement{Hold: "call", Claim: c.Claim, Whole: true}
+		c.admitted(4)
+		c.settle(whole, 4, 3)
+		c.remains(6)
+		c.admitted(4)
+		c.remains(2)
+		for range 2 {
+			c.settle(whole, 4, 3)
+			c.remains(6)
+		}
+	}
+}
+
 // testSettledLate: who settles once more, after others have taken under the same
 // name, changes nothing for them.
 func testSettledLate(f *fixture) {
@@ -366,6 +389,8 @@ func testInvalid(f *fixture) {
 		"once without a hold":   {Owner: c.Owner, Once: time.Hour, Changes: change},
 		"left and once":         {Owner: c.Owner, Hold: "a", Left: true, Once: time.Hour, Changes: change},
 		"a claim too large":     {Owner: c.Owner, Hold: "a", Claim: meter.MaxUnits + 1, Changes: change},
+		"whole without a hold":  {Owner: c.Owner, Whole: true, Changes: change},
+		"left and whole":        {Owner: c.Owner, Hold: "a", Left: true, Whole: true, Changes: change},
 		"keeping less than 0":   {Owner: c.Owner, Changes: []meter.Change{{Demand: c.Demands[0], Kept: -1}}},
 		"the same change twice": {Owner: c.Owner, Changes: append(change[:1:1], change...)},
 	} {

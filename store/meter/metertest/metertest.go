@@ -80,6 +80,7 @@ func Run(t *testing.T, open Open) {
 		{"a crowd on one hold", false, testCrowdedHold},
 		{"settling twice is settling once", false, testSettledOnce},
 		{"settling late touches nobody else", false, testSettledLate},
+		{"a whole hold ends once", false, testWhole},
 		{"corrections happen once", false, testOnce},
 		{"who crashes frees slots and bytes", false, testLeases},
 		{"who crashes has used units", true, testKeeps},

@@ -173,7 +173,9 @@ func (m *model) settle(now time.Time, s *meter.Settlement, kept int64) {
 	e := &m.entries[i]
 	mine := slices.Index(e.claims, s.Claim)
 	switch {
-	case mine < 0 && (s.Left || s.Claim != 0 && !e.crowded):
+	case mine < 0 && (s.Left || s.Claim != 0 && !e.crowded && !s.Whole):
+	case mine < 0 && s.Claim != 0 && !e.crowded:
+		m.entries = slices.Delete(m.entries, i, i+1)
 	case s.Left && len(e.claims) > 1:
 		e.claims = slices.Delete(e.claims, mine, mine+1)
 	case s.Left || m.rule.Kind == meter.Slots || !e.period.Equal(m.end(now)):
@@ -284,6 +286,7 @@ func (w *walk) send(t *rapid.T, s *meter.Settlement, cost, kept int64) {
 func (w *walk) settle(t *rapid.T) {
 	m, s := w.change(t, 0, len(w.models)-1)
 	s.Hold, s.Left = rapid.SampledFrom(holds).Draw(t, "hold"), rapid.Bool().Draw(t, "left")
+	s.Whole = !s.Left && rapid.Bool().Draw(t, "whole")
 	if back := rapid.Uint64Range(0, 5).Draw(t, "claim"); back > 0 {
 		s.Claim = w.f.claims.Load() - min(back, w.f.claims.Load()) + 1
 	}

@@ -25,6 +25,7 @@ func testSteps(f *fixture) {
 			case 0, 1:
 				s := meter.Settlement{Owner: c.Owner, Hold: rapid.OneOf(rapid.Just(""), names).Draw(t, "hold")}
 				s.Left = s.Hold != "" && rapid.Bool().Draw(t, "left")
+				s.Whole = s.Hold != "" && !s.Left && rapid.Bool().Draw(t, "whole")
 				if back := rapid.Uint64Range(0, 4).Draw(t, "claim"); s.Hold != "" && back > 0 {
 					s.Claim = f.claims.Load() - min(back, f.claims.Load()) + 1
 				}

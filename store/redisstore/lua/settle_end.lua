@@ -67,13 +67,14 @@ for i = 1, counters do
     end
   elseif h and h.claims ~= 0 then
     local mine = claimed(h)
-    if left == 1 and mine and h.claims > 1 then
+    local ends = mine or number == 0 or h.claims < 0
+    if form == 1 and mine and h.claims > 1 then
       h.claims, h.known = h.claims - 1, string.sub(h.known, 1, mine - 1) .. string.sub(h.known, mine + 8)
       c.dirty = true
       save_hold(c, name, h)
-    elseif mine or left == 0 and (whole == 0 or h.claims < 0) then
+    elseif mine or form == 0 and ends or form == 2 then
       c.dirty = true
-      if left == 0 and h.amount > 0 and kind ~= 5 then c.used = c.used + kept end
+      if form ~= 1 and ends and h.amount > 0 and kind ~= 5 then c.used = c.used + kept end
       c.held, c.count = c.held - h.amount, c.count - 1
       call('HDEL', c.key, name)
       call('ZREM', c.order, name)
