@@ -148,30 +148,35 @@ func TestTidied(t *testing.T) {
 	t.Parallel()
 	for status, want := range map[int]int64{201: 5, 422: 0} {
 		for _, dies := range []bool{true, false} {
-			m, f := newFitful(t, keyedMeters)
-			call, v := m.keyed()
-			f.first(func() {
-				done(t, m.reserve(call, v).Complete(t.Context(), &Answer{Status: status}))
-				if !dies {
-					m.Settle(t.Context(), call, v, map[bool]Ending{true: Done, false: Failed}[status < unsuccessful])
-				}
-			})
-			m.keyed() // of which nothing is heard any more
-			if used := m.usage("credits").Used; used != 5 && (dies || used != 5+want) {
-				t.Fatalf("%d are used", used)
-			}
-			other := &Controller{Contract: m.Contract, Store: m.Store, Meter: f}
-			for range 2 {
-				v := &Verdict{}
-				other.Admit(t.Context(), call, v)
-				if r, err := other.Reserve(t.Context(), call, v, &Payload{Body: []byte("5")}); r != nil || err != nil || v.Answer == nil {
-					t.Fatalf("not replayed: %v %v %+v", r, err, v)
-				}
-				other.Settle(t.Context(), call, v, Left)
-				if used := m.usage("credits").Used; used != want {
-					t.Errorf("status %d, dies %v: %d are used after a repetition, want %d", status, dies, used, want)
-				}
-			}
+			synctest.Test(t, func(t *testing.T) { tidied(t, status, want, dies) })
+		}
+	}
+}
+
+func tidied(t *testing.T, status int, want int64, dies bool) {
+	t.Helper()
+	m, f := newFitful(t, keyedMeters)
+	call, v := m.keyed()
+	f.first(func() {
+		done(t, m.reserve(call, v).Complete(t.Context(), &Answer{Status: status}))
+		if !dies {
+			m.Settle(t.Context(), call, v, map[bool]Ending{true: Done, false: Failed}[status < unsuccessful])
+		}
+	})
+	m.keyed() // of which nothing is heard any more
+	if used := m.usage("credits").Used; used != 5 && (dies || used != 5+want) {
+		t.Fatalf("%d are used", used)
+	}
+	other := &Controller{Contract: m.Contract, Store: m.Store, Meter: f}
+	for range 2 {
+		v := &Verdict{}
+		other.Admit(t.Context(), call, v)
+		if r, err := other.Reserve(t.Context(), call, v, &Payload{Body: []byte("5")}); r != nil || err != nil || v.Answer == nil {
+			t.Fatalf("not replayed: %v %v %+v", r, err, v)
+		}
+		other.Settle(t.Context(), call, v, Left)
+		if used := m.usage("credits").Used; used != want {
+			t.Errorf("status %d, dies %v: %d are used after a repetition, want %d", status, dies, used, want)
 		}
 	}
 }
