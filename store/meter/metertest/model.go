@@ -256,8 +256,8 @@ func (w *walk) take(t *rapid.T) {
 		if !m.rule.Kind.Counts() {
 			got.Reset = time.Time{} // testRemaining looks at it
 		}
-		told := m.corrected || now.Before(w.appointed)
-		if told && got.RetryAfter > wants[i].RetryAfter && got.RetryAfter <= span(m.rule) {
+		told := m.corrected && got.RetryAfter <= span(m.rule) || !now.Add(got.RetryAfter).After(w.appointed)
+		if told && got.RetryAfter > wants[i].RetryAfter {
 			got.RetryAfter = wants[i].RetryAfter // told before the correction, or for more limits
 		}
 		if got != wants[i] {
