@@ -133,7 +133,7 @@ func readFailure(c *contract.Contract, resp *http.Response, raw []byte, s *secre
 	f contract.Failure, header http.Header, body []byte, ok bool,
 ) {
 	header, body = resp.Header, s.bytes(raw)
-	if s.replacer != nil {
+	if s.echoed(header) {
 		header = s.headers(header)
 	}
 	f, ok = c.Decode(contract.Response{Status: resp.StatusCode, Header: header, Body: body}, contract.ServerTime(resp.Header, now))

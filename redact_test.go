@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 
@@ -135,3 +136,39 @@ func TestDecodedTextIsCleanedToo(t *testing.T) {
 		}
 	})
 }
+
+// TestCredentialsOfEachCall: what a transport has prepared for one call's credentials
+// never stands in for another's.
+func TestCredentialsOfEachCall(t *testing.T) {
+	t.Parallel()
+	base := roundTripper(func(req *http.Request) (*http.Response, error) {
+		body := fmt.Sprintf(`{"error":{"code":"denied","message":"no %s"}}`, req.Header.Get("Authorization"))
+		return &http.Response{StatusCode: http.StatusForbidden, Header: http.Header{"X-Echo": req.Header["Authorization"]}, Body: io.NopCloser(strings.NewReader(body)), Request: req}, nil
+	})
+	transport := &failwell.Transport{Contract: parcels(), Base: base}
+	var group sync.WaitGroup
+	for n := range 8 {
+		group.Go(func() {
+			for range 50 {
+				secret := fmt.Sprintf("key_live_%d_of_eight", n)
+				req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "https://parcels.example/v1/parcels", http.NoBody)
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				req.Header.Set("Authorization", "Bearer "+secret)
+				failed := failwell.Check(transport.RoundTrip(req))
+				e, ok := errors.AsType[*failwell.Error](failed)
+				if !ok || !strings.Contains(e.Error(), "[redacted]") || strings.Contains(fmt.Sprint(e, e.Header, string(e.Body), e.Attempts), secret) {
+					t.Errorf("%s: got %v, %s", secret, failed, e.Body)
+					return
+				}
+			}
+		})
+	}
+	group.Wait()
+}
+
+type roundTripper func(*http.Request) (*http.Response, error)
+
+func (f roundTripper) RoundTrip(req *http.Request) (*http.Response, error) { return f(req) }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -13,8 +14,14 @@ import (
 	"github.com/failwell/failwell/contract"
 )
 
+// in reports whether a text holds a credential. A replacer copies it either way,
+// and hardly any does.
+func (s *secrets) in(v string) bool {
+	return slices.ContainsFunc(s.forms, func(form string) bool { return strings.Contains(v, form) })
+}
+
 func (s *secrets) text(v string) string {
-	if s.replacer == nil || v == "" {
+	if s.replacer == nil || !s.in(v) {
 		return v
 	}
 	return s.replacer.Replace(v)
@@ -24,7 +31,9 @@ func (s *secrets) bytes(v []byte) []byte {
 	if s.replacer == nil || len(v) == 0 {
 		return v
 	}
-	v = []byte(s.replacer.Replace(string(v)))
+	if text := string(v); s.in(text) {
+		v = []byte(s.replacer.Replace(text))
+	}
 	if bytes.IndexByte(v, '\\') < 0 {
 		return v
 	}
@@ -79,6 +88,16 @@ func unescaped(v []byte) (plain []byte, at []int) {
 		i += n
 	}
 	return plain, append(at, len(v))
+}
+
+// echoed reports whether a header holds a credential that was sent.
+func (s *secrets) echoed(h http.Header) bool {
+	for _, values := range h {
+		if slices.ContainsFunc(values, s.in) {
+			return true
+		}
+	}
+	return false
 }
 
 // headers is a copy without credentials: those sent, and those that the server
