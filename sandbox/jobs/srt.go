@@ -18,7 +18,7 @@ type cue struct {
 // times and text, with empty lines between. Numbers must rise, times must be in
 // order; anything else is a broken file.
 func parseSRT(text string) ([]cue, error) {
-	text = strings.TrimPrefix(strings.ReplaceAll(text, "\r\n", "\n"), "\ufeff")
+	text = strings.TrimPrefix(strings.NewReplacer("\r\n", "\n", "\r", "\n").Replace(text), "\ufeff")
 	var cues []cue
 	line, last := 0, 0
 	for block := range strings.SplitSeq(strings.TrimRight(text, "\n")+"\n\n", "\n\n") {

@@ -39,6 +39,7 @@ func FuzzParseSRT(f *testing.F) {
 	f.Add("1\n00:00:01,000 --> 00:00:02,000\nHello\n\n2\r\n00:00:03,000 --> 00:00:04,000\r\nBye\r\n")
 	f.Add("\ufeff1\n00:00:01,000 --> 65535:59:59,999\n\n")
 	f.Add("1\n00:00:01,000 --> 00:00:02,000\n \n")
+	f.Add("1\n00:00:00,000 --> 00:00:00,000\n0\r")
 	f.Fuzz(func(t *testing.T, text string) {
 		cues, err := parseSRT(text)
 		if err != nil {
