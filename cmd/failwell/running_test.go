@@ -290,3 +290,20 @@ func TestServeSetsNoMemoryLimit(t *testing.T) {
 		}
 	}
 }
+
+func TestThreadsBesideAnEmbeddedStore(t *testing.T) {
+	for name, tc := range map[string]struct {
+		env                       string
+		present, processors, want int
+	}{
+		"two for each processor": {"", 4, 4, 8},
+		"the user's word":        {"4", 4, 4, 4},
+		"a quota of the machine": {"", 2, 8, 2},
+		"done already":           {"", 8, 4, 8},
+	} {
+		got := threads(func(key string) string { return map[string]string{"GOMAXPROCS": tc.env}[key] }, tc.present, tc.processors)
+		if got != tc.want {
+			t.Errorf("%s: %d, want %d", name, got, tc.want)
+		}
+	}
+}
