@@ -11,8 +11,8 @@ import "time"
 // limit thus settles by itself, between nothing (somebody is refused, and slows
 // down) and much (units are lost).
 //
-// Measured with 1,000 processes at ten times a limit: 1.2 attempts a success where
-// there were 2.3, with the whole limit in use.
+// Measured with 1,000 processes at ten times a limit: 1.0 to 1.5 attempts a success
+// where there were 2.3, with 90 to 100 % of the limit in use (docs/performance.md).
 
 // refusal is when a call was refused first, and how many had been admitted by then.
 type refusal struct {
