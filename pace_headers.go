@@ -18,7 +18,7 @@ type paceRules struct {
 	ietf                    bool
 	// headers and queries hold the credentials by which callers are told apart.
 	headers, queries []string
-	// rates by their limit. A limit that stands for two different ones is nil.
+	// rates by their limit, see Contract.ToldRates.
 	rates map[int64]*contract.Rate
 	seed  maphash.Seed
 	// own says that some operation has a rate of its own, which its headers tell of.
@@ -33,7 +33,7 @@ func pacing(c *contract.Contract) *paceRules {
 	}
 	p := &paceRules{
 		limit: http.CanonicalHeaderKey(h.Limit), remaining: http.CanonicalHeaderKey(h.Remaining), reset: http.CanonicalHeaderKey(h.Reset),
-		unit: resetUnit(h.ResetFormat), ietf: h.IETF, rates: map[int64]*contract.Rate{}, seed: maphash.MakeSeed(),
+		unit: h.ResetFormat.Unit(), ietf: h.IETF, rates: map[int64]*contract.Rate{}, seed: maphash.MakeSeed(),
 	}
 	p.headers = []string{"Authorization"}
 	for i := range c.Auth.Schemes {
@@ -44,41 +44,13 @@ func pacing(c *contract.Contract) *paceRules {
 			p.headers = append(p.headers, name)
 		}
 	}
-	for _, plan := range c.Plans {
-		p.add(plan.Rates)
+	for _, r := range c.ToldRates() {
+		p.rates[r.Limit] = r
 	}
 	for _, o := range c.Operations {
-		p.add(o.Rates)
 		p.own = p.own || len(o.Rates) > 0
 	}
 	return p
-}
-
-func (p *paceRules) add(rates []contract.Rate) {
-	for i := range rates {
-		r := &rates[i]
-		if known, ok := p.rates[r.Limit]; ok && (known == nil || known.Per != r.Per || known.Algorithm != r.Algorithm) {
-			r = nil
-		}
-		p.rates[rates[i].Limit] = r
-	}
-}
-
-func resetUnit(form contract.TimeFormat) hint.Unit {
-	switch form {
-	case contract.EpochMillis:
-		return hint.EpochMilliseconds
-	case contract.DeltaSeconds:
-		return hint.Seconds
-	case contract.DeltaMillis:
-		return hint.Milliseconds
-	case contract.HTTPDate:
-		return hint.HTTPDate
-	case contract.RFC3339, contract.RFC3339Milli:
-		return hint.RFC3339
-	case contract.EpochSeconds:
-	}
-	return hint.EpochSeconds
 }
 
 // tells reports whether a response may tell how a limit stands.

@@ -15,7 +15,7 @@ type CompiledPace struct {
 	Unit      contract.TimeFormat `json:"unit"`
 	// IETF: the fields of draft-ietf-httpapi-ratelimit-headers are sent.
 	IETF bool `json:"ietf"`
-	// Rates are those that their limit alone tells apart.
+	// Rates are those of Contract.ToldRates.
 	Rates []CompiledRate `json:"rates"`
 	// Code is the entry for a call that is not sent, since there is no room.
 	Code string `json:"code"`
@@ -42,7 +42,7 @@ func paceOf(c *contract.Contract) *CompiledPace {
 	if code, _ := c.For(condition.RateLimited); code != nil {
 		p.Code = code.Name
 	}
-	for _, r := range ratesOf(c) {
+	for _, r := range c.ToldRates() {
 		out := CompiledRate{Limit: r.Limit, PerMs: ms(r.Per), Burst: r.Burst}
 		if r.Algorithm != contract.FixedWindow {
 			out.EveryMs = ms(r.Per) / float64(r.Limit)
@@ -50,30 +50,4 @@ func paceOf(c *contract.Contract) *CompiledPace {
 		p.Rates = append(p.Rates, out)
 	}
 	return p
-}
-
-// ratesOf are all rates, but those with a limit that stands for different ones.
-func ratesOf(c *contract.Contract) []contract.Rate {
-	var all []contract.Rate
-	for _, plan := range c.Plans {
-		all = append(all, plan.Rates...)
-	}
-	for _, o := range c.Operations {
-		all = append(all, o.Rates...)
-	}
-	var out []contract.Rate
-	for i, r := range all {
-		same, last := true, true
-		for j, other := range all {
-			if other.Limit != r.Limit {
-				continue
-			}
-			same = same && other.Per == r.Per && other.Algorithm == r.Algorithm
-			last = last && j <= i
-		}
-		if same && last && r.Limit > 0 {
-			out = append(out, r)
-		}
-	}
-	return out
 }

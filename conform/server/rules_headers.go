@@ -322,7 +322,7 @@ const farReset = 45 * 24 * time.Hour
 func (k *checker) reset(x *exchange) (time.Time, bool) {
 	h := &k.contract.Headers.RateLimit
 	value := x.header.Get(h.Reset)
-	wait, ok := hint.Parse(value, unitOf(h.ResetFormat), x.now)
+	wait, ok := hint.Parse(value, h.ResetFormat.Unit(), x.now)
 	if !ok || wait > farReset {
 		return time.Time{}, false
 	}
@@ -339,23 +339,6 @@ func (k *checker) reset(x *exchange) (time.Time, bool) {
 		return at, at.After(x.now.Add(-farReset))
 	}
 	return x.now.Add(wait), true
-}
-
-func unitOf(f contract.TimeFormat) hint.Unit {
-	switch f {
-	case contract.EpochSeconds:
-		return hint.EpochSeconds
-	case contract.EpochMillis:
-		return hint.EpochMilliseconds
-	case contract.DeltaMillis:
-		return hint.Milliseconds
-	case contract.HTTPDate:
-		return hint.HTTPDate
-	case contract.RFC3339, contract.RFC3339Milli:
-		return hint.RFC3339
-	case contract.DeltaSeconds:
-	}
-	return hint.DeltaSeconds
 }
 
 func judgeFields(k *checker, x *exchange) (bool, *fault) {
@@ -386,7 +369,7 @@ func judgeRetryAfter(k *checker, x *exchange) (bool, *fault) {
 		}
 		return true, seen(statusText(x.status) + " without " + h.Name)
 	}
-	unit := unitOf(h.Format)
+	unit := h.Format.Unit()
 	whole := h.Format == contract.DeltaSeconds || h.Format == contract.DeltaMillis
 	if _, err := strconv.ParseUint(value, 10, 63); whole && err != nil {
 		return true, seen(h.Name + ": " + value)
