@@ -103,15 +103,16 @@ func (t *Taking) Decide(states []State, at Instant) (changed bool) {
 	changed, timed := t.weigh(states, at)
 	switch {
 	case t.Admitted:
-		return t.charge(states, at) || changed
+		changed = t.charge(states, at) || changed
 	case timed:
-		return t.appoint(states, at) || changed
+		changed = t.appoint(states, at) || changed
 	}
+	t.tell(states, at)
 	return changed
 }
 
-// weigh asks every limit, before any is charged. timed says that nothing but
-// rates refuses, and waiting helps.
+// weigh asks every limit, before any is charged; of rates it leaves to tell what
+// remains. timed says that nothing but rates refuses, and waiting helps.
 func (t *Taking) weigh(states []State, at Instant) (changed, timed bool) {
 	t.Admitted, timed = true, true
 	for i := range t.Demands {
@@ -124,8 +125,8 @@ func (t *Taking) weigh(states []State, at Instant) (changed, timed bool) {
 		} else {
 			s.follow(d.Rule)
 			s.cell = s.pace.at(s.cell, at.Now)
-			changed = s.queue != nil && s.queue.prune(s.pace, at.Now) || changed
-			*o = s.pace.outcome(s.cell, d.Cost, at)
+			changed = s.queue != nil && s.queue.prune(&s.pace, at.Now) || changed
+			s.pace.judge(s.cell, d.Cost, at, o)
 			timed = timed && !o.Never
 		}
 		t.Admitted = t.Admitted && !o.Refused
@@ -133,14 +134,24 @@ func (t *Taking) weigh(states []State, at Instant) (changed, timed bool) {
 	return changed, timed
 }
 
-func (p pace) outcome(c cell, cost int64, at Instant) Outcome {
-	o := Outcome{Remaining: p.room(c, at.Now), Reset: at.tell(c.full)}
-	if o.Never = p.never(cost); o.Never {
+// judge writes field by field: to copy an Outcome takes as long as to decide.
+func (p *pace) judge(c cell, cost int64, at Instant, o *Outcome) {
+	o.Never, o.Refused, o.RetryAfter, o.Timeless = p.never(cost), false, 0, false
+	if o.Never {
 		o.Refused = true
 	} else if wait := p.wait(c, at.Now, cost); wait > 0 {
 		o.Refused, o.RetryAfter = true, at.until(at.Now+wait)
 	}
-	return o
+}
+
+// tell says what remains of rates.
+func (t *Taking) tell(states []State, at Instant) {
+	for i := range t.Demands {
+		if s := &states[i]; !s.kind.Counts() {
+			o := &t.Outcomes[i]
+			o.Remaining, o.Reset = s.pace.room(s.cell, at.Now), at.tell(s.cell.full)
+		}
+	}
 }
 
 // outcome is before the charge.
@@ -166,25 +177,24 @@ func (c *counter) outcome(name string, d *Demand, at Instant) Outcome {
 
 func (t *Taking) charge(states []State, at Instant) (changed bool) {
 	for i := range t.Demands {
-		d, s, o := &t.Demands[i], &states[i], &t.Outcomes[i]
+		d, s := &t.Demands[i], &states[i]
 		if d.Cost == 0 {
 			continue
 		}
 		changed = true
-		if d.Rule.Kind.Counts() {
+		if s.kind.Counts() {
 			lease := t.Lease
 			if d.Rule.Kind.keeps() {
 				lease = t.Keep
 			}
 			s.counter.take(t.Hold, t.Claim, d.Cost, lease, at.Now)
-			o.Remaining = max(s.counter.room(d.Rule), 0)
+			t.Outcomes[i].Remaining = max(s.counter.room(d.Rule), 0)
 			continue
 		}
 		s.cell = s.pace.take(s.cell, at.Now, d.Cost)
 		if s.queue != nil {
-			s.queue.came(s.pace, t.Caller, d.Cost)
+			s.queue.came(&s.pace, t.Caller, d.Cost)
 		}
-		o.Remaining, o.Reset = s.pace.room(s.cell, at.Now), at.tell(s.cell.full)
 	}
 	return changed
 }
@@ -238,10 +248,10 @@ func (t *Taking) reappoint(states []State, at Instant) (when Micros, changed boo
 			continue
 		}
 		if s.queue.find(t.Caller) >= 0 {
-			s.queue.cancel(s.pace, t.Caller)
+			s.queue.cancel(&s.pace, t.Caller)
 			changed = true
 		}
-		when = max(when, s.queue.earliest(s.pace, s.cell, at.Now, d.Cost))
+		when = max(when, s.queue.earliest(&s.pace, s.cell, at.Now, d.Cost))
 		latest = max(latest, at.Now+s.pace.span())
 	}
 	if when > latest {
@@ -255,7 +265,7 @@ func (t *Taking) reappoint(states []State, at Instant) (when Micros, changed boo
 		if s.queue == nil {
 			s.queue = &queue{}
 		}
-		s.queue.book(s.pace, s.cell, at.Now, appointment{caller: t.Caller, cost: d.Cost, at: when})
+		s.queue.book(&s.pace, s.cell, at.Now, appointment{caller: t.Caller, cost: d.Cost, at: when})
 	}
 	return when, true
 }

@@ -2,6 +2,7 @@ package meter
 
 import (
 	"fmt"
+	"math/rand/v2"
 	"runtime"
 	"sync/atomic"
 	"testing"
@@ -148,6 +149,33 @@ func BenchmarkTake(b *testing.B) {
 				})
 			}
 		}
+	}
+}
+
+// BenchmarkTakeAtRandom is one decision on one of 100,000 keys, which are in no
+// cache that is near.
+func BenchmarkTakeAtRandom(b *testing.B) {
+	keys := make([]string, 100_000)
+	for i := range keys {
+		keys[i] = fmt.Sprintf("key_%024x", uint64(i)*0x9e3779b97f4a7c15)
+	}
+	l := &Local{}
+	rule := &Rule{Limit: 1 << 31, Per: time.Hour}
+	x := Taking{Demands: make([]Demand, 1), Outcomes: make([]Outcome, 1)}
+	take := func(key string) {
+		x.Owner = key
+		x.Demands[0] = Demand{Limit: "plan/pro/rate", Subject: key, Rule: rule, Cost: 1}
+		if err := l.Take(b.Context(), &x); err != nil || !x.Admitted {
+			b.Fatal(err, x.Outcomes[0])
+		}
+	}
+	for _, key := range keys {
+		take(key)
+	}
+	random := rand.New(rand.NewPCG(1, 2)) //nolint:gosec // no secret
+	b.ReportAllocs()
+	for b.Loop() {
+		take(keys[random.IntN(len(keys))])
 	}
 }
 

@@ -8,6 +8,7 @@ import "hash/maphash"
 // passed.
 func (t *Taking) Look(states []State, at Instant) (changed bool) {
 	changed, _ = t.weigh(states, at)
+	t.tell(states, at)
 	return changed
 }
 

@@ -37,7 +37,7 @@ type appointment struct {
 
 // prune drops the appointments that nobody kept, and all of them if the clock
 // went back. It reports whether there were any.
-func (q *queue) prune(p pace, now Micros) bool {
+func (q *queue) prune(p *pace, now Micros) bool {
 	kept := q.entries[:0]
 	for _, a := range q.entries {
 		switch {
@@ -60,7 +60,7 @@ func (q *queue) keep(entries []appointment) {
 }
 
 // weight is what cost adds to booked.
-func (p pace) weight(cost int64) int64 {
+func (p *pace) weight(cost int64) int64 {
 	if p.window {
 		return cost
 	}
@@ -76,7 +76,7 @@ func (q *queue) find(caller uint32) int {
 
 // earliest is the first instant at which cost has room when everybody before
 // has come; now if it has room at once.
-func (q *queue) earliest(p pace, c cell, now Micros, cost int64) Micros {
+func (q *queue) earliest(p *pace, c cell, now Micros, cost int64) Micros {
 	if p.window {
 		return q.inWindow(p, c, now, cost)
 	}
@@ -90,7 +90,7 @@ func (q *queue) earliest(p pace, c cell, now Micros, cost int64) Micros {
 // inWindow spreads those who wait for the next window over what one of them may
 // be told of it: all its units are free from its start on, so that any instant
 // will do. Those who find it promised wait for the windows after it.
-func (q *queue) inWindow(p pace, c cell, now Micros, cost int64) Micros {
+func (q *queue) inWindow(p *pace, c cell, now Micros, cost int64) Micros {
 	promised, last := int64(0), Micros(0)
 	if q != nil {
 		promised = q.booked
@@ -113,7 +113,7 @@ func (q *queue) inWindow(p pace, c cell, now Micros, cost int64) Micros {
 }
 
 // book promises cost at an instant that earliest allows.
-func (q *queue) book(p pace, c cell, now Micros, a appointment) {
+func (q *queue) book(p *pace, c cell, now Micros, a appointment) {
 	q.made = now
 	if !p.window {
 		q.booked = max(q.booked, int64(c.full), int64(a.at))
@@ -127,7 +127,7 @@ func (q *queue) book(p pace, c cell, now Micros, a appointment) {
 
 // cancel takes a caller's appointment back, because another is being made. A
 // gap before those of others stays: they have been told.
-func (q *queue) cancel(p pace, caller uint32) {
+func (q *queue) cancel(p *pace, caller uint32) {
 	i := q.find(caller)
 	if i < 0 {
 		return
@@ -140,7 +140,7 @@ func (q *queue) cancel(p pace, caller uint32) {
 
 // came notes that a caller was admitted: what was promised has been taken, which
 // for a Rate is the same.
-func (q *queue) came(p pace, caller uint32, cost int64) {
+func (q *queue) came(p *pace, caller uint32, cost int64) {
 	i := q.find(caller)
 	if i < 0 && !p.window {
 		return

@@ -30,7 +30,7 @@ func paceOf(r *Rule) pace {
 }
 
 // span is one window: the farthest ahead that anybody is told to come back.
-func (p pace) span() Micros { return max(p.per, p.depth) }
+func (p *pace) span() Micros { return max(p.per, p.depth) }
 
 // cell is the state of a rate. Under GCRA, full is the theoretical arrival time
 // of ITU-T I.371: the instant at which all of the limit is free. Under a fixed
@@ -45,7 +45,7 @@ type cell struct {
 // than the rule can have put it was written before the clock went back, or
 // before the rule was made smaller. It counts as free: a clock may not lock
 // anyone out.
-func (p pace) at(c cell, now Micros) cell {
+func (p *pace) at(c cell, now Micros) cell {
 	most := p.depth
 	if p.window {
 		most = p.per
@@ -57,7 +57,7 @@ func (p pace) at(c cell, now Micros) cell {
 }
 
 // room is how many units are free. c is as now sees it, here and below.
-func (p pace) room(c cell, now Micros) int64 {
+func (p *pace) room(c cell, now Micros) int64 {
 	if p.window {
 		return max(p.limit-c.used, 0)
 	}
@@ -65,7 +65,7 @@ func (p pace) room(c cell, now Micros) int64 {
 }
 
 // never reports whether no wait makes room for cost.
-func (p pace) never(cost int64) bool {
+func (p *pace) never(cost int64) bool {
 	if p.window {
 		return cost > p.limit
 	}
@@ -74,7 +74,7 @@ func (p pace) never(cost int64) bool {
 
 // wait is how long it takes until cost has room; 0 when it has. The cost is
 // one that can have room at all.
-func (p pace) wait(c cell, now Micros, cost int64) Micros {
+func (p *pace) wait(c cell, now Micros, cost int64) Micros {
 	switch {
 	case cost <= 0:
 		return 0
@@ -87,7 +87,7 @@ func (p pace) wait(c cell, now Micros, cost int64) Micros {
 }
 
 // take charges a cost for which there is room. The first call begins a window.
-func (p pace) take(c cell, now Micros, cost int64) cell {
+func (p *pace) take(c cell, now Micros, cost int64) cell {
 	if !p.window {
 		c.full += Micros(cost) * p.step
 		return c
@@ -101,7 +101,7 @@ func (p pace) take(c cell, now Micros, cost int64) cell {
 
 // correct gives units back (below 0) or takes more even where there is no room.
 // Nobody can owe a rate more than all of it.
-func (p pace) correct(c cell, now Micros, units int64) cell {
+func (p *pace) correct(c cell, now Micros, units int64) cell {
 	switch {
 	case !p.window:
 		most := int64(p.depth / p.step)
@@ -121,9 +121,9 @@ func (p pace) correct(c cell, now Micros, units int64) cell {
 func (r *Rule) Spend(full Micros, cost int64, at Instant) (next Micros, o Outcome) {
 	p := paceOf(r)
 	c := p.at(cell{full: full}, at.Now)
-	if o = p.outcome(c, cost, at); !o.Refused && cost > 0 {
+	if p.judge(c, cost, at, &o); !o.Refused {
 		c = p.take(c, at.Now, cost)
-		o.Remaining, o.Reset = p.room(c, at.Now), at.tell(c.full)
 	}
+	o.Remaining, o.Reset = p.room(c, at.Now), at.tell(c.full)
 	return c.full, o
 }
