@@ -39,7 +39,7 @@ const (
 	shards = 128
 	// elsewhere is how many decisions pass until one also sweeps a shard that
 	// may have no traffic of its own.
-	elsewhere      = 8
+	elsewhere      = 16
 	sweptElsewhere = 32
 )
 
@@ -77,12 +77,12 @@ func (l *Local) Take(_ context.Context, t *Taking) error {
 	}
 	l.once.Do(l.prepare)
 	at := l.now()
-	place := uint32(maphash.String(l.seed, t.Owner))
-	s := &l.shards[place%shards]
+	o := owner{t.Owner, maphash.String(l.seed, t.Owner)}
+	s := &l.shards[o.hash%shards]
 	s.mu.Lock()
 	s.reserve(len(t.Demands), l.bound, at.Now)
 	for i := range t.Demands {
-		s.load(&t.Demands[i], l.seed)
+		s.load(&t.Demands[i], o, l.seed)
 	}
 	t.Decide(s.states, at)
 	for i := range t.Demands {
@@ -92,7 +92,7 @@ func (l *Local) Take(_ context.Context, t *Taking) error {
 	n := s.decisions
 	s.mu.Unlock()
 	if n%elsewhere == 0 {
-		l.sweepElsewhere(place+n/elsewhere, at)
+		l.sweepElsewhere(uint32(o.hash%shards)+n/elsewhere, at)
 	}
 	return nil
 }
@@ -104,12 +104,13 @@ func (l *Local) Settle(_ context.Context, x *Settlement) error {
 	}
 	l.once.Do(l.prepare)
 	at := l.now()
-	s := &l.shards[uint32(maphash.String(l.seed, x.Owner))%shards]
+	o := owner{x.Owner, maphash.String(l.seed, x.Owner)}
+	s := &l.shards[o.hash%shards]
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.reserve(len(x.Changes), l.bound, at.Now)
 	for i := range x.Changes {
-		s.load(&x.Changes[i].Demand, l.seed)
+		s.load(&x.Changes[i].Demand, o, l.seed)
 	}
 	x.Resolve(s.states, at)
 	for i := range x.Changes {

@@ -20,12 +20,13 @@ func (l *Local) Look(t *Taking) error {
 	}
 	l.once.Do(l.prepare)
 	at := l.line.at(l.clock())
-	s := &l.shards[uint32(maphash.String(l.seed, t.Owner))%shards]
+	o := owner{t.Owner, maphash.String(l.seed, t.Owner)}
+	s := &l.shards[o.hash%shards]
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.reserve(len(t.Demands), l.bound, at.Now)
 	for i := range t.Demands {
-		s.load(&t.Demands[i], l.seed)
+		s.load(&t.Demands[i], o, l.seed)
 	}
 	t.Look(s.states, at)
 	for i := range t.Demands {

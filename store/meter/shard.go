@@ -8,20 +8,18 @@ import (
 // shard is the limits of some owners: rates in a table, their appointments and
 // the counters in maps.
 type shard struct {
-	mu       sync.Mutex
-	table    table
+	mu        sync.Mutex
+	table     table
+	decisions uint32
+	// states and places are of the decision under way, spare are empty queues.
+	states   []State
+	places   []place
 	queues   map[uint64]*queue
 	counters map[counterName]*counter
-	// states and places are of the decision under way, spare are empty queues.
-	states []State
-	places []place
-	spare  []*queue
+	spare    []*queue
 	// appointed bounds queues.
 	appointed int
-	decisions uint32
-	// unswept is how many slots the table is behind with its sweep.
-	unswept int
-	_       [32]byte // neighbours do not share a cache line
+	_         [32]byte // neighbours do not share a cache line
 }
 
 // counterName is a counter's whole name: units are worth too much for a hash.
@@ -35,6 +33,16 @@ type place struct {
 	id     uint64
 	slot   int
 	queued bool
+	// limit is the name of a limit, which the next decision often asks for as well,
+	// and hash is that name's.
+	limit string
+	hash  uint64
+}
+
+// owner is whom a decision is about, and the hash of the name.
+type owner struct {
+	name string
+	hash uint64
 }
 
 const (
@@ -43,37 +51,39 @@ const (
 	queuesPerSlot = 64
 	// swept is how many counters and queues are looked at now and then.
 	swept = 4
-	// stretch is how many slots are swept in one go: memory is quick in a row.
+	// stretch is how many slots are swept in one go: memory is quick in a row. Each
+	// decision adds one to them, and each cell that comes some more.
 	stretch = 32
 )
 
 // reserve makes room for n limits. It moves cells, so it comes before load.
 func (s *shard) reserve(n, bound int, now Micros) {
 	s.states, s.places = s.states[:0], s.places[:0]
-	if s.unswept += 2 + 2*n; s.unswept >= stretch { // twice as many as n can add, and some
-		s.table.sweep(s.unswept, now)
-		s.unswept = 0
+	if n > cap(s.states) {
+		s.states, s.places = make([]State, 0, n), make([]place, 0, n)
+	}
+	if s.table.unswept++; s.table.unswept >= stretch {
+		s.table.sweep(s.table.unswept, now)
+		s.table.unswept = 0
 	}
 	s.table.reserve(n, max(bound, 2*n))
 	s.appointed = max(bound/queuesPerSlot, smallest)
 }
 
-func (s *shard) load(d *Demand, seed maphash.Seed) {
-	k := d.Rule.Kind
+func (s *shard) load(d *Demand, o owner, seed maphash.Seed) {
+	k, n := d.Rule.Kind, len(s.states)
+	s.states, s.places = s.states[:n+1], s.places[:n+1]
+	state, p := &s.states[n], &s.places[n] // both keep what the next decision may ask for
+	state.kind, state.known, state.cell, state.queue, state.counter = k, true, cell{}, nil, nil
 	if k.Counts() {
-		s.places = append(s.places, place{})
-		s.states = append(s.states, State{kind: k, known: true, counter: s.counters[nameOf(d)]})
+		state.counter = s.counters[nameOf(d)]
 		return
 	}
-	p := place{id: identify(seed, d)}
-	p.slot = s.table.find(p.id)
-	n := len(s.states)
-	if n == cap(s.states) {
-		s.states = append(s.states, State{})
+	if p.limit != d.Limit || p.hash == 0 {
+		p.limit, p.hash = d.Limit, maphash.String(seed, d.Limit)
 	}
-	s.states = s.states[:n+1]
-	state := &s.states[n] // written field by field: a whole State is more than a decision takes
-	state.kind, state.known, state.cell, state.queue, state.counter = k, true, cell{}, nil, nil
+	p.id = identify(p.hash, d, o, seed)
+	p.slot, p.queued = s.table.find(p.id), false
 	if held := &s.table.slots[p.slot]; held.id == p.id {
 		state.cell = held.cell
 	}
@@ -83,12 +93,11 @@ func (s *shard) load(d *Demand, seed maphash.Seed) {
 	if n := len(s.spare); n > 0 && state.queue == nil {
 		state.queue, s.spare = s.spare[n-1], s.spare[:n-1]
 	}
-	s.places = append(s.places, p)
 }
 
 // keep writes back what a decision left of a limit.
 func (s *shard) keep(i int, d *Demand, at Instant, charged bool) {
-	p, state := s.places[i], &s.states[i]
+	p, state := &s.places[i], &s.states[i]
 	if d.Rule.Kind.Counts() {
 		s.keepCounter(d, state, at)
 		return
@@ -177,12 +186,16 @@ func nameOf(d *Demand) counterName {
 	return counterName{d.Rule.Kind, d.Limit, d.Subject, d.Operation}
 }
 
-// identify makes 64 bits of a name: among a million busy limits, two share
-// theirs with a probability of 3 in 10^8. The seed keeps callers from choosing.
-func identify(seed maphash.Seed, d *Demand) uint64 {
+// identify makes 64 bits of a name, whose first part has the hash limit: among a
+// million busy limits, two share theirs with a probability of 3 in 10^8. The seed
+// keeps callers from choosing.
+func identify(limit uint64, d *Demand, o owner, seed maphash.Seed) uint64 {
 	const odd = 0x9e3779b97f4a7c15 // 2^64 over the golden ratio
-	id := maphash.String(seed, d.Limit)
-	id = id*odd ^ maphash.String(seed, d.Subject)
+	subject := o.hash
+	if d.Subject != o.name {
+		subject = maphash.String(seed, d.Subject)
+	}
+	id := limit*odd ^ subject
 	if d.Operation != "" {
 		id = id*odd ^ maphash.String(seed, d.Operation)
 	}

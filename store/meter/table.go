@@ -14,12 +14,17 @@ type table struct {
 	slots  []slot // a power of two
 	live   int
 	cursor int
+	// unswept is how many slots the sweep is behind.
+	unswept int
 }
 
 const (
 	smallest = 16
 	// sample is how many cells are compared when one must be forgotten.
 	sample = 8
+	// sweptForNew is how many slots are looked over for each cell that comes: all
+	// of them, before a quarter of them can be new.
+	sweptForNew = 4
 )
 
 // find returns the place of id: where it is, or the free slot where it would be.
@@ -40,6 +45,7 @@ func (t *table) put(place int, id uint64, c cell) {
 	}
 	if t.slots[place].id == 0 {
 		t.live++
+		t.unswept += sweptForNew
 	}
 	t.slots[place] = slot{id: id, cell: c}
 }
