@@ -66,6 +66,7 @@ func TestPagesInABrowser(t *testing.T) {
 		p.Until(x.there)
 		for _, look := range looks {
 			picture(p, x.name+"-"+look.name, look.width, look.scheme)
+			p.Is(`[...document.querySelectorAll(".side nav a, .rows td, .secrets td")].every((e) => e.getBoundingClientRect().right <= innerWidth)`)
 		}
 	}
 	for _, m := range said() {

@@ -179,12 +179,14 @@ func (s section[T]) form() form {
 	return f
 }
 
-// didYouMean is a hint: the nearest name, or all of them when none is near.
+// didYouMean is a hint: the nearest name, or all of them when none is near. Of
+// names that differ in case alone it is the one that is written more alike.
 func didYouMean(word string, names []string) string {
-	best, distance := "", 3
+	best, distance, exact := "", 3, 0
 	for _, name := range names {
-		if d := editDistance(strings.ToLower(word), strings.ToLower(name)); d < distance {
-			best, distance = name, d
+		d, e := editDistance(strings.ToLower(word), strings.ToLower(name)), editDistance(word, name)
+		if d < distance || d == distance && best != "" && e < exact {
+			best, distance, exact = name, d, e
 		}
 	}
 	if best != "" {

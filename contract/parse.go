@@ -52,7 +52,11 @@ func (s Source) Parse() (*Contract, error) {
 	}
 	var root yaml.Node
 	if err := yaml.NewDecoder(bytes.NewReader(s.Data)).Decode(&root); err != nil {
-		p.fault(top, "check indentation and quotes", "not YAML: %v", err)
+		at, what := top, err.Error()
+		if bad, ok := errors.AsType[*yaml.LoadError](err); ok && bad.Mark.Line > 0 {
+			at.Line, what = bad.Mark.Line, bad.Message
+		}
+		p.fault(at, "check indentation and quotes", "not YAML: %s", what)
 		return nil, p.sorted()
 	}
 	if len(root.Content) != 1 {

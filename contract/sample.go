@@ -27,8 +27,8 @@ const (
 
 func sampleTime() time.Time { return time.Date(2026, 1, 31, 9, 15, 0, 0, time.UTC) }
 
-// SampleFailure makes up an occurrence of a code that fills every place its
-// envelope and its message have. It is always the same.
+// SampleFailure makes up an occurrence of a code that fills every place that its
+// envelope and its message have for what may go with it. It is always the same.
 func (c *Contract) SampleFailure(code *Code) Failure {
 	f := Failure{
 		Code: code, Condition: code.Condition(code.Status), Status: code.Status,
@@ -37,7 +37,7 @@ func (c *Contract) SampleFailure(code *Code) Failure {
 	if waits(c, code) {
 		f.RetryAfter, f.HasRetryAfter = sampleWait, true
 	}
-	if code.Envelope != nil && code.Envelope.Carries("fields") || namesFact(code, factField) || namesFact(code, factIssue) {
+	if code.Envelope != nil && code.Envelope.Carries("fields") && blamesFields(code) || namesFact(code, factField) || namesFact(code, factIssue) {
 		f.Fields = []FieldError{{In: "body", Path: []string{"name"}, Message: "is missing", Code: "missing"}}
 	}
 	for _, x := range code.Params {
@@ -59,6 +59,17 @@ func (c *Contract) SampleFailure(code *Code) Failure {
 func waits(c *Contract, code *Code) bool {
 	return namesFact(code, factRetryAfter) || c.RetryFor(code, code.Status) == condition.AfterWait ||
 		code.Envelope != nil && (code.Envelope.Carries("retry_after") || code.Envelope.Carries("retry_after_ms")) && code.Status == 429
+}
+
+// blamesFields: it may be about fields of the request, as a limit never is.
+func blamesFields(code *Code) bool {
+	return len(code.Is) == 0 || slices.ContainsFunc(code.Is, func(m Meaning) bool {
+		switch m.Condition {
+		case condition.ParameterMissing, condition.ParameterInvalid, condition.FormatInvalid, condition.ValidationFailed, condition.ConfirmationMismatch:
+			return true
+		}
+		return false
+	})
 }
 
 // namesFact: a message or a parameter of the code asks for the fact.

@@ -59,7 +59,11 @@ func readYAML(file string, text []byte, into *Settings) (faults []error) {
 	case errors.Is(err, io.EOF):
 		return nil
 	case err != nil:
-		fault(1, "not YAML: %v, check indentation and quotes", err)
+		line, what := 1, err.Error()
+		if bad, ok := errors.AsType[*yaml.LoadError](err); ok && bad.Mark.Line > 0 {
+			line, what = bad.Mark.Line, bad.Message
+		}
+		fault(line, "not YAML: %s, check indentation and quotes", what)
 		return faults
 	case len(root.Content) != 1 || root.Content[0].Kind != yaml.MappingNode:
 		fault(1, "settings are lines of the form name: value")

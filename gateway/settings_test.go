@@ -103,7 +103,7 @@ func TestSettingsFile(t *testing.T) {
 		"upstream: {a: b}\n":                 "gateway.yaml:1: upstream takes a list of values",
 		"listen: a\nlisten: b\n":             "gateway.yaml:2: listen is set twice",
 		"- a\n":                              "settings are lines of the form name: value",
-		"a: [\n":                             "gateway.yaml:1: not YAML",
+		"a: [\n":                             "gateway.yaml:2: not YAML: did not find expected node content, check indentation",
 		"a: 1\nb: 2\n":                       "gateway.yaml:2: there is no setting \"b\"",
 		"store:\n":                           "gateway.yaml:1: store takes one value",
 	} {

@@ -130,7 +130,8 @@ func (x *callCmd) request(ctx context.Context, c *console, spec *contract.Contra
 func (x *callCmd) address(spec *contract.Contract) (string, error) {
 	u, err := url.Parse(x.URL)
 	if err != nil {
-		return "", usage("check the URL", "the URL cannot be read") // it may hold a credential
+		// It may hold a credential, so it is not repeated.
+		return "", usage("begin with http:// or https://; with --contract, a path will do", "the URL cannot be read")
 	}
 	if u.Host == "" && spec != nil && spec.BaseURL != "" && strings.HasPrefix(x.URL, "/") {
 		base, err := url.Parse(spec.BaseURL)

@@ -186,7 +186,7 @@ func telling(all []conform.Finding) (few []conform.Finding) {
 
 // labelled writes a text beside its label, broken between words.
 func labelled(b *strings.Builder, p painter, label, text string) {
-	for _, line := range broken(text, width-16) {
+	for _, line := range broken(text, p.columns()-16) {
 		fmt.Fprintf(b, "    %s  %s\n", p.faint(fmt.Sprintf("%-9s", label)), line)
 		label = ""
 	}

@@ -70,7 +70,11 @@ func (x *checkServerCmd) Run(ctx context.Context, c *console) error {
 	case errors.Is(err, server.ErrUnreachable):
 		return &statusError{exitUnknown, hinted(err, "check the URL, and that the API is running")}
 	case errors.Is(err, server.ErrConfig):
-		return &statusError{exitUnknown, hinted(err, "failwell check server --help tells what it needs")}
+		hint := "failwell check server --help tells what it needs"
+		if !strings.Contains(x.URL, "://") {
+			hint = "write http://" + x.URL + " or https://" + x.URL
+		}
+		return &statusError{exitUnknown, hinted(err, hint)}
 	case err != nil:
 		return fmt.Errorf("checking: %w", err)
 	}
@@ -79,8 +83,9 @@ func (x *checkServerCmd) Run(ctx context.Context, c *console) error {
 
 // stderrLine replaces the last line of a terminal.
 func (c *console) stderrLine(s string) {
-	if runes := []rune(s); len(runes) > width {
-		s = string(runes[:width])
+	columns := c.painterFor(c.stderr).columns()
+	if runes := []rune(s); len(runes) > columns {
+		s = string(runes[:columns-1])
 	}
 	fmt.Fprintf(c.stderr, "\r\x1b[K%s", s)
 }

@@ -109,7 +109,7 @@ func (c *console) diff(found []compat.Finding) error {
 				continue
 			}
 			for _, row := range [][2]string{{"why", f.Why}, {"do ", f.Do}} {
-				for n, line := range broken(row[1], width-9) {
+				for n, line := range broken(row[1], p.columns()-9) {
 					label := row[0]
 					if n > 0 {
 						label = "   "

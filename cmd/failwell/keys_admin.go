@@ -1,7 +1,6 @@
 package main
 
 import (
-	"fmt"
 	"strings"
 
 	"github.com/failwell/failwell/gateway"
@@ -16,7 +15,7 @@ func (x *keyPlace) openAdmin() (*gateway.AdminClient, error) {
 		if strings.Contains(x.Admin, "@") || !strings.Contains(x.Admin, ":") {
 			hint = "write --admin http://127.0.0.1:8081"
 		}
-		return nil, hinted(fmt.Errorf("keys: %w", err), hint)
+		return nil, hinted(err, hint)
 	}
 	return client, nil
 }

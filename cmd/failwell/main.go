@@ -5,12 +5,13 @@
 // a full stop, followed where possible by a line that begins with "hint:". The
 // exit status is 0 when all went well, 1 when the work failed (or lint found
 // something), 2 when the command line cannot be understood or, for a check, when
-// what it should look at is out of reach.
+// what it should look at is out of reach, 130 when it was stopped half way.
 package main
 
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"os/signal"
@@ -28,6 +29,7 @@ const (
 	exitFailed  = 1
 	exitUsage   = 2
 	exitUnknown = 2
+	exitStopped = 130 // as shells have it for Ctrl-C
 )
 
 // cli is the command line. Each command has a file of its own.
@@ -47,7 +49,7 @@ type cli struct {
 	Explain  explainCmd  `cmd:"" help:"Explain an error code, or a response from stdin."`
 	Trace    traceCmd    `cmd:"" help:"Tell what happened to one request, by its id."`
 	Log      logCmd      `cmd:"" help:"List requests, or follow them as they end."`
-	Generate generateCmd `cmd:"" help:"Generate clients from a contract."`
+	Generate generateCmd `cmd:"" help:"Generate clients, an error reference, OpenAPI, alerts and more from a contract."`
 
 	Version kong.VersionFlag `help:"Print the version and exit."`
 }
@@ -87,6 +89,10 @@ func run(ctx context.Context, args []string, c *console) int {
 		if errors.Is(err, syscall.EPIPE) {
 			return exitFailed // the reader has left; there is nobody to tell
 		}
+		if ctx.Err() != nil && errors.Is(err, context.Canceled) {
+			c.complain(errStopped)
+			return exitStopped
+		}
 		c.complain(err)
 		if _, usage := errors.AsType[*usageError](err); usage {
 			return exitUsage
@@ -99,24 +105,31 @@ func run(ctx context.Context, args []string, c *console) int {
 	return 0
 }
 
-// misused words the parser's complaint as all others are.
+var errStopped = errors.New("stopped before the end")
+
+// misused words the parser's complaint as all others are. What is missing it
+// tells in text alone.
 func misused(err error) error {
 	parse, ok := errors.AsType[*kong.ParseError](err)
 	if !ok {
 		return err
 	}
-	command := "failwell"
-	if path := parse.Context.Command(); path != "" {
-		fields := strings.Fields(path)
-		var commandSb94 strings.Builder
-		for _, f := range fields {
-			if !strings.HasPrefix(f, "<") && !strings.HasPrefix(f, "[") {
-				commandSb94.WriteString(" " + f)
-			}
-		}
-		command += commandSb94.String()
+	node := parse.Context.Selected()
+	if node == nil {
+		node = parse.Context.Model.Node
 	}
-	return hinted(err, "see "+command+" --help")
+	hint := "see " + node.FullPath() + " --help"
+	switch text := err.Error(); {
+	case strings.HasPrefix(text, "expected one of"):
+		names := make([]string, len(node.Children))
+		for i, child := range node.Children {
+			names[i] = child.Name
+		}
+		err = fmt.Errorf("%s needs a command: %s", node.FullPath(), strings.Join(names, ", "))
+	case strings.HasPrefix(text, "expected"), strings.HasPrefix(text, "missing"):
+		hint = "as in: failwell " + node.Summary() + "; " + hint
+	}
+	return hinted(err, hint)
 }
 
 func version() string {

@@ -10,14 +10,36 @@ import (
 	"unicode/utf8"
 
 	"charm.land/lipgloss/v2"
+	"github.com/charmbracelet/x/term"
 )
 
 // painter sets text off, on terminals only and not where NO_COLOR
-// (no-color.org) asks for plain text.
-type painter struct{ on bool }
+// (no-color.org) asks for plain text. It knows how wide the terminal is.
+type painter struct {
+	on   bool
+	wide int // columns; 0 where there is no terminal
+}
 
 func (c *console) painterFor(w io.Writer) painter {
-	return painter{isTerminal(w) && c.getenv("NO_COLOR") == "" && c.getenv("TERM") != "dumb"}
+	p := painter{on: isTerminal(w) && c.getenv("NO_COLOR") == "" && c.getenv("TERM") != "dumb"}
+	if f, ok := w.(*os.File); ok {
+		p.wide, _, _ = term.GetSize(f.Fd()) // 0 when it is no terminal
+	}
+	return p
+}
+
+// Texts are broken at most, and at least, at so many columns.
+const (
+	width     = 100
+	narrowest = 40
+)
+
+// columns is where texts are broken: what the terminal has, or width.
+func (p painter) columns() int {
+	if p.wide == 0 {
+		return width
+	}
+	return min(max(p.wide, narrowest), width)
 }
 
 func isTerminal(stream any) bool {
@@ -64,11 +86,8 @@ func (p painter) status(code int) string {
 	return p.bad(s)
 }
 
-// width is how many columns texts are broken at.
-const width = 100
-
 // pairs prints labels and texts in two columns, texts broken between words.
-// Empty texts are left out.
+// Empty texts are left out; lines that are indented stay as they are.
 func (c *console) pairs(p painter, rows [][2]string) error {
 	label := 0
 	for _, r := range rows {
@@ -80,7 +99,11 @@ func (c *console) pairs(p painter, rows [][2]string) error {
 	for _, r := range rows {
 		name := r[0]
 		for line := range strings.SplitSeq(r[1], "\n") {
-			for _, part := range broken(line, width-label-4) {
+			parts := []string{line}
+			if !strings.HasPrefix(line, " ") {
+				parts = broken(line, p.columns()-label-4)
+			}
+			for _, part := range parts {
 				b.WriteString("  " + p.faint(name+strings.Repeat(" ", label-utf8.RuneCountInString(name))) + "  " + part + "\n")
 				name = ""
 			}
@@ -124,7 +147,7 @@ func (c *console) table(p painter, title string, heads []string, rows [][]string
 			widths[i] = max(widths[i], utf8.RuneCountInString(row[i]))
 		}
 	}
-	left := width
+	left := p.columns()
 	for _, w := range widths {
 		left -= w + 2
 	}

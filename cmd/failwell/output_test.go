@@ -2,6 +2,10 @@ package main
 
 import (
 	"bytes"
+	"context"
+	"errors"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"strings"
 	"testing"
@@ -54,6 +58,50 @@ func TestLongTextsAreBrokenBetweenWords(t *testing.T) {
 		if len(line) > width {
 			t.Errorf("%q is longer than %d", line, width)
 		}
+	}
+}
+
+// In a narrow terminal texts are as narrow, and samples stay in one piece.
+func TestTextsFitTheTerminal(t *testing.T) {
+	t.Parallel()
+	var out bytes.Buffer
+	c := &console{stdout: &out, getenv: os.Getenv}
+	p := painter{wide: 60}
+	text, sample := strings.TrimSpace(strings.Repeat("word ", 50)), `  "detail": "`+strings.Repeat("word ", 50)+`"`
+	if err := errors.Join(
+		c.pairs(p, [][2]string{{"long", text}}), c.sentences(p, text), c.table(p, "t", []string{"A", "B"}, [][]string{{"a", text}}),
+	); err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(out.String()) {
+		if len(line) > 61 {
+			t.Errorf("%q is longer than 60", line)
+		}
+	}
+	out.Reset()
+	if err := c.pairs(p, [][2]string{{"sample", sample}}); err != nil || out.String() != "  sample  "+sample+"\n" {
+		t.Errorf("%v\n%s", err, out.String())
+	}
+	for wide, want := range map[int]int{0: width, 20: narrowest, 80: 80, 300: width} {
+		if got := (painter{wide: wide}).columns(); got != want {
+			t.Errorf("%d of %d columns, want %d", got, wide, want)
+		}
+	}
+}
+
+// Work that is stopped says so, with the status that shells expect.
+func TestAStoppedCheckSaysSo(t *testing.T) {
+	t.Parallel()
+	ctx, stop := context.WithCancel(t.Context())
+	server := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { stop() }))
+	defer server.Close()
+	var out, complaint bytes.Buffer
+	c := &console{stdout: &out, stderr: &complaint, getenv: func(string) string { return "" }}
+	if got := run(ctx, []string{"check", "server", server.URL, "-c", "heppu"}, c); got != exitStopped {
+		t.Errorf("status %d, want %d", got, exitStopped)
+	}
+	if got, want := complaint.String(), "failwell: stopped before the end\n"; got != want {
+		t.Errorf("%q, want %q", got, want)
 	}
 }
 

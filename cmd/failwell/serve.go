@@ -8,6 +8,7 @@ import (
 	"io"
 	"io/fs"
 	"log/slog"
+	"net"
 	"os"
 	"os/signal"
 	"runtime"
@@ -22,7 +23,7 @@ type serveCmd struct {
 	gateway.Settings `embed:""`
 
 	Config    string `env:"FAILWELL_CONFIG"                     help:"Settings file; gateway.yaml is taken when it is there." placeholder:"FILE"`
-	LogFormat string `default:"text"                            enum:"text,json"                                              env:"FAILWELL_LOG_FORMAT" help:"Form of the log on stderr: text or json (${default})."`
+	LogFormat string `default:"text"                            enum:"text,json"                                              env:"FAILWELL_LOG_FORMAT" help:"Form of the log on stderr: text or json (${default})." placeholder:"FORMAT"`
 	JSON      bool   `help:"Print one line of JSON when ready."`
 }
 
@@ -109,8 +110,16 @@ func adminNote(g *gateway.Gateway) string {
 }
 
 func listenFault(err error) error {
-	if errors.Is(err, syscall.EADDRINUSE) {
-		return hinted(err, "something else has the port; choose another with --listen or --admin, 127.0.0.1:0 for any")
+	if _, ok := errors.AsType[*net.AddrError](err); ok {
+		return hinted(err, "write HOST:PORT, such as 127.0.0.1:8080, or :8080 for all addresses")
+	}
+	switch {
+	case errors.Is(err, syscall.EADDRINUSE):
+		return hinted(err, "something else has the port; choose another, 127.0.0.1:0 for any")
+	case errors.Is(err, syscall.EACCES):
+		return hinted(err, "this user may not take the port; choose one above 1023")
+	case errors.Is(err, syscall.EADDRNOTAVAIL):
+		return hinted(err, "this machine has no such address; 127.0.0.1 is there always")
 	}
 	return err
 }

@@ -45,7 +45,7 @@ func (c *console) story(s *gateway.Story) error {
 	part := func(title string) error { return c.print("\n" + p.bold(title) + "\n") }
 	return errors.Join(
 		c.printf("%s  %s %s  %s\n", p.status(r.Status), r.Method, r.Path, r.Code),
-		c.print("\n"), c.sentences(plainly(s)),
+		c.print("\n"), c.sentences(p, plainly(s)),
 		c.print("\n"), c.pairs(p, facts(r)),
 		part("decided"), c.pairs(p, decisions(s.Decisions)),
 		c.touched(p, r), c.tryTable(p, r),
@@ -57,8 +57,8 @@ func (c *console) story(s *gateway.Story) error {
 }
 
 // sentences prints text broken between words.
-func (c *console) sentences(text string) error {
-	for _, line := range broken(text, width-2) {
+func (c *console) sentences(p painter, text string) error {
+	for _, line := range broken(text, p.columns()-2) {
 		if err := c.print(line + "\n"); err != nil {
 			return err
 		}

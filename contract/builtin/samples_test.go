@@ -3,6 +3,7 @@ package builtin_test
 import (
 	"encoding/json"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -10,6 +11,8 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"github.com/failwell/failwell/contract"
+	"github.com/failwell/failwell/contract/builtin"
+	"github.com/failwell/failwell/contract/condition"
 )
 
 // now is when the samples are read.
@@ -85,4 +88,25 @@ func (s *sample) expected(c *contract.Contract) map[string]string {
 		f.Fields = append(f.Fields, contract.FieldError{In: x.In, Path: x.Path, Message: x.Message, Code: x.Code})
 	}
 	return reading(&f)
+}
+
+// What a code's page and explain show as an example can be read as one: values
+// are of the kind that the API sends, and a limit blames no field.
+func TestSamplesOfCodesAreBelievable(t *testing.T) {
+	t.Parallel()
+	for _, api := range builtin.Names() {
+		c, err := builtin.Get(api)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, code := range c.Codes {
+			body := string(c.Sample(code).Body)
+			if strings.Contains(body, "example") {
+				t.Errorf("%s %s: %s: give each parameter an example", api, code.Name, body)
+			}
+			if code.Is != nil && code.Is[0].Condition == condition.RateLimited && strings.Contains(body, "is missing") {
+				t.Errorf("%s %s: a limit blames a field: %s", api, code.Name, body)
+			}
+		}
+	}
 }

@@ -21,8 +21,13 @@ func (b *book) code(c *contract.Code) *page {
 	actor, acts := actorOf(x.Fault)
 	word, advice := adviceOf(x.Retry)
 	p := &page{Name: c.Slug, Title: name(c), Code: true, Status: c.Status, Lead: plain(x.Meaning)}
+	status, others, several := strings.Cut(statusesOf(c), ", ")
+	status += " " + reasonOf(b.contract, c.Status)
+	if several {
+		status += ", also " + others
+	}
 	p.Chips = []chip{
-		{classOf(c.Status), "Status", statusesOf(c) + " " + reasonOf(b.contract, c.Status)},
+		{classOf(c.Status), "Status", status},
 		{kindOf(x.Retry), "Retry", word},
 		{"plain", "Who acts", actor},
 	}
