@@ -41,7 +41,7 @@ func (s *Store) change(ctx context.Context, key string, value []byte, decide fun
 // atHand reports whether all is known that a decision about a key needs, and
 // there are versions left to give out.
 func (s *Store) atHand(stripe *stripe, key string) bool {
-	_, known := stripe.known(key)
+	_, known := s.known(stripe, key)
 	return known && s.sequence.ready()
 }
 

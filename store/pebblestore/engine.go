@@ -42,6 +42,8 @@ func (s *Store) Close() (err error) {
 		return nil
 	}
 	s.closed = true
+	close(s.closing)
+	s.filling.Wait()
 	s.hands.dismiss()
 	close(s.committer.wake)
 	<-s.committer.ended
@@ -65,7 +67,7 @@ func (s *Store) fail(cause error) error {
 
 // header reads what a decision needs of a record. The caller holds the stripe.
 func (s *Store) header(stripe *stripe, key string) (h header, err error) {
-	if h, ok := stripe.known(key); ok {
+	if h, ok := s.known(stripe, key); ok {
 		return h, nil
 	}
 	err = s.look(key, func(b []byte) (err error) {

@@ -94,11 +94,12 @@ func openLocked(files vfs.FS, dir string, held *pebble.Lock, opts Options) (_ *S
 		return nil, openFailed(dir, err)
 	}
 	s := &Store{
-		db:    db,
-		opts:  opts,
-		seed:  maphash.MakeSeed(),
-		write: pebble.Sync,
-		space: space{files: files, dir: dir, reserve: opts.ReserveBytes},
+		db:      db,
+		opts:    opts,
+		seed:    maphash.MakeSeed(),
+		closing: make(chan struct{}),
+		write:   pebble.Sync,
+		space:   space{files: files, dir: dir, reserve: opts.ReserveBytes},
 	}
 	if opts.NoSync {
 		s.write = pebble.NoSync
@@ -118,6 +119,9 @@ func openLocked(files vfs.FS, dir string, held *pebble.Lock, opts Options) (_ *S
 // recover reads what an opened store goes on from.
 func (s *Store) recover() error {
 	if err := s.sequence.load(s.db); err != nil {
+		return err
+	}
+	if err := s.beginPresence(); err != nil {
 		return err
 	}
 	if total := s.db.Metrics().Total(); total.TablesSize > verifyBytes {

@@ -38,12 +38,15 @@ type Store struct {
 	stripes   [stripeCount]stripe
 	writing   atomic.Int64 // commits that may be visible and are not yet durable
 	committer committer
+	present   presence
 	hands     hands
 	readings  sync.Pool // of *reading
 
-	calls  sync.RWMutex // held for reading by every call, for writing by Close
-	closed bool
-	failed atomic.Pointer[error] // why the engine gave up
+	calls   sync.RWMutex // held for reading by every call, for writing by Close
+	closed  bool
+	closing chan struct{} // is closed by Close
+	filling sync.WaitGroup
+	failed  atomic.Pointer[error] // why the engine gave up
 
 	cleaning sync.Mutex
 	due      atomic.Int64 // no deadline in the index is earlier
@@ -74,8 +77,17 @@ func (s *Store) knowsAbsent(key string) bool {
 		return false
 	}
 	defer stripe.RUnlock()
-	h, known := stripe.known(key)
+	h, known := s.known(stripe, key)
 	return known && h.version == 0
+}
+
+// known is what is known of a key without a look into the engine. The caller holds
+// the stripe's lock.
+func (s *Store) known(stripe *stripe, key string) (header, bool) {
+	if h, ok := stripe.known(key); ok {
+		return h, true
+	}
+	return header{}, s.present.absent(s.hash(key))
 }
 
 func (s *Store) get(key string) (store.Record, error) {
@@ -97,6 +109,7 @@ func (s *Store) get(key string) (store.Record, error) {
 		return store.Record{}, err
 	case !there:
 		stripe.learn(key, header{})
+		s.fillSometimes()
 	}
 	if !live {
 		return store.Record{}, store.ErrAbsent
@@ -171,7 +184,7 @@ func (s *Store) Now(ctx context.Context) (time.Time, error) {
 }
 
 func (s *Store) stripe(key string) *stripe {
-	return &s.stripes[maphash.String(s.seed, key)%stripeCount]
+	return &s.stripes[s.hash(key)%stripeCount]
 }
 
 // stripe is the lock of the keys that share it, and the header of the one that

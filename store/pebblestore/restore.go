@@ -3,7 +3,6 @@ package pebblestore
 import (
 	"context"
 	"errors"
-	"hash/maphash"
 	"slices"
 
 	"github.com/cockroachdb/pebble/v2"
@@ -37,6 +36,8 @@ func (s *Store) restore(records []store.Record) (written int, err error) {
 	defer rescue(&err, s.fail)
 	unlock := s.lockAll(records)
 	defer unlock()
+	s.present.enter()
+	defer s.present.leave()
 	b := s.db.NewBatch()
 	now := s.opts.Clock()
 	first := int64(0)
@@ -75,6 +76,7 @@ func (s *Store) putRestored(b *pebble.Batch, r *store.Record, before, deadline i
 	if err != nil {
 		return err
 	}
+	s.present.add(s.hash(r.Key))
 	op := b.SetDeferred(1+len(r.Key), headerSize+len(r.Value))
 	op.Key[0] = spaceRecord
 	copy(op.Key[1:], r.Key)
@@ -88,7 +90,7 @@ func (s *Store) putRestored(b *pebble.Batch, r *store.Record, before, deadline i
 func (s *Store) lockAll(records []store.Record) (unlock func()) {
 	places := make([]int, len(records))
 	for i := range records {
-		places[i] = int(maphash.String(s.seed, records[i].Key) % stripeCount)
+		places[i] = int(s.hash(records[i].Key) % stripeCount)
 	}
 	slices.Sort(places)
 	places = slices.Compact(places)
