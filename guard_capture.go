@@ -1,6 +1,7 @@
 package failwell
 
 import (
+	"context"
 	"crypto/sha256"
 	"errors"
 	"maps"
@@ -22,8 +23,9 @@ type keyed struct {
 	reservation *admission.Reservation
 	// body is the request's where it is hashed while it is read.
 	body *printedBody
-	// release frees what ends the handler's context.
-	release []func()
+	// cancel ends the handler's context; apart stop others from doing that.
+	cancel context.CancelCauseFunc
+	apart  [2]func() bool
 	// running ends a handler that is not waited for any more.
 	running <-chan any
 
@@ -76,15 +78,16 @@ var keptHeaders = map[string]bool{
 // kept picks the headers that are replayed: those above, those that the contract
 // names, and those of the guard's own error.
 func (s *guardState) kept(h http.Header, own []string) []contract.HeaderValue {
-	var out []contract.HeaderValue
-	for _, name := range slices.Sorted(maps.Keys(h)) {
+	out := make([]contract.HeaderValue, 0, len(h))
+	for name, values := range h {
 		if !keptHeaders[name] && !s.keptKeys[name] && !slices.Contains(own, name) {
 			continue
 		}
-		for _, value := range h[name] {
+		for _, value := range values {
 			out = append(out, contract.HeaderValue{Name: name, Value: value})
 		}
 	}
+	slices.SortStableFunc(out, func(a, b contract.HeaderValue) int { return strings.Compare(a.Name, b.Name) })
 	return out
 }
 
@@ -388,9 +391,12 @@ func (k *keyed) free() {
 	if k.grace != nil {
 		k.grace.Stop()
 	}
-	for _, release := range k.release {
-		release()
+	for _, stop := range k.apart {
+		if stop != nil {
+			stop()
+		}
 	}
+	k.cancel(nil)
 }
 
 // begin keeps the headers of an answer that has begun. That it is a replay is

@@ -53,9 +53,10 @@ func (g *Guard) reserve(x *exchange, r *http.Request, body *readBody) (*http.Req
 func (g *Guard) hold(x *exchange, r *http.Request, held *admission.Reservation, p *admission.Payload, stream io.ReadCloser) (*http.Request, bool) {
 	k := &keyed{reservation: held, capturing: true, limit: g.Contract.Idempotency.MaxResponse}
 	ctx, cancel := context.WithCancelCause(context.WithoutCancel(r.Context()))
-	k.release = append(k.release, func() { cancel(nil) }, afterEnd(r.Context(), cancel))
+	k.cancel = cancel
+	k.apart[0] = afterEnd(r.Context(), cancel)
 	if g.Lifetime != nil {
-		k.release = append(k.release, afterEnd(g.Lifetime, cancel)) // that is the server's life
+		k.apart[1] = afterEnd(g.Lifetime, cancel) // that is the server's life
 	}
 	x.mu.Lock()
 	x.keyed, x.repeated = k, false
@@ -77,13 +78,12 @@ func (g *Guard) hold(x *exchange, r *http.Request, held *admission.Reservation, 
 }
 
 // afterEnd passes an end of a context on, unless it is that its caller went away.
-func afterEnd(ctx context.Context, end context.CancelCauseFunc) (stop func()) {
-	release := context.AfterFunc(ctx, func() {
+func afterEnd(ctx context.Context, end context.CancelCauseFunc) (stop func() bool) {
+	return context.AfterFunc(ctx, func() {
 		if cause := context.Cause(ctx); !errors.Is(cause, context.Canceled) {
 			end(cause)
 		}
 	})
-	return func() { release() }
 }
 
 // payload reads what tells calls with one key apart. stream is a body that is

@@ -72,10 +72,22 @@ const (
 	printPart
 )
 
+// room is what the record takes at most.
+func (k *kept) room() int {
+	// Besides texts there are 8 numbers, 3 single bytes, 2 ids of 8 bytes and 2 sums.
+	const fixed, text = 8*binary.MaxVarintLen64 + 3 + 2*8 + 2*sha256.Size, binary.MaxVarintLen64
+	n := fixed + text + len(k.answer.RequestID) + len(k.answer.Body)
+	for i := range k.answer.Header {
+		h := &k.answer.Header[i]
+		n += text + len(h.Name) + text + len(h.Value)
+	}
+	return n
+}
+
 // encode writes the record in a form of its own: in JSON a body of the greatest
 // length would not fit into a store's value, and most of a record is its body.
 func (k *kept) encode() []byte {
-	b := make([]byte, 0, 160+len(k.answer.RequestID)+len(k.answer.Body)+64*len(k.answer.Header))
+	b := make([]byte, 0, k.room())
 	b = append(b, recordFormat, byte(k.state))
 	b = binary.AppendUvarint(b, uint64(k.keep/time.Millisecond))
 	b = binary.AppendUvarint(b, uint64(k.lease/time.Millisecond))

@@ -57,6 +57,12 @@ func TestRecordSurvives(t *testing.T) {
 			t.Errorf("state %d: a byte too many is read over", k.state)
 		}
 	}
+	for _, k := range samples() {
+		k.keep, k.lease, k.age, k.turn, k.claim = 1<<62, 1<<62, 1<<62, 1<<63, 1<<63
+		if size, room := len(k.encode()), k.room(); size > room {
+			t.Errorf("state %d: %d bytes, where %d are the most", k.state, size, room)
+		}
+	}
 	small := samples()[0]
 	if n := len(small.encode()); n > 100 {
 		t.Errorf("a record in flight has %d bytes", n)
@@ -76,6 +82,9 @@ func FuzzRecord(f *testing.F) {
 		k, err := decodeKept(data)
 		if err != nil {
 			return
+		}
+		if size, room := len(k.encode()), k.room(); size > room {
+			t.Errorf("%d bytes, where %d are the most", size, room)
 		}
 		again, err := decodeKept(k.encode())
 		if err != nil {

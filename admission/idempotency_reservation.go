@@ -110,7 +110,7 @@ func (r *Reservation) Complete(ctx context.Context, a *Answer) error {
 		k.state = stateCompleted
 		a.RequestID = k.answer.RequestID
 		k.answer = *a
-		if len(k.encode()) > store.MaxValue {
+		if k.room() > store.MaxValue && len(k.encode()) > store.MaxValue {
 			k.bury(a.Status, int64(len(a.Body)), sha256.Sum256(a.Body))
 		}
 	})

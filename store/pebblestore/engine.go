@@ -135,7 +135,9 @@ func moveDeadline(b *pebble.Batch, key string, before, after int64) error {
 		err = b.Delete(expiryKey(before, key), nil)
 	}
 	if after != 0 {
-		err = errors.Join(err, b.Set(expiryKey(after, key), nil, nil))
+		op := b.SetDeferred(expiryKeySize(key), 0)
+		appendExpiryKey(op.Key[:0], after, key)
+		err = errors.Join(err, op.Finish())
 	}
 	return err
 }

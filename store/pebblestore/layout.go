@@ -55,8 +55,13 @@ func due(deadline int64) int64 {
 }
 
 func expiryKey(due int64, key string) []byte {
-	b := append(make([]byte, 0, 9+len(key)), spaceExpiry)
-	b = binary.BigEndian.AppendUint64(b, uint64(due))
+	return appendExpiryKey(make([]byte, 0, expiryKeySize(key)), due, key)
+}
+
+func expiryKeySize(key string) int { return 9 + len(key) }
+
+func appendExpiryKey(b []byte, due int64, key string) []byte {
+	b = binary.BigEndian.AppendUint64(append(b, spaceExpiry), uint64(due))
 	return append(b, key...)
 }
 

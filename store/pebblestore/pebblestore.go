@@ -126,28 +126,7 @@ func (s *Store) Swap(ctx context.Context, key string, old store.Version, value [
 	if err := s.space.admit(len(key) + len(value)); err != nil {
 		return 0, err
 	}
-	var after header
-	err := s.change(ctx, key, value, func(before header) (header, error) {
-		var present store.Version
-		if before.live(s.nowFor(before.deadline)) {
-			present = before.version
-		}
-		if present != old {
-			return header{}, store.ErrConflict
-		}
-		if ttl != 0 {
-			after.deadline = store.Deadline(s.opts.Clock(), ttl)
-		}
-		var err error
-		if after.version, err = s.sequence.next(); err != nil {
-			return header{}, s.fail(err)
-		}
-		return after, nil
-	})
-	if err != nil {
-		return 0, err
-	}
-	return after.version, nil
+	return s.change(ctx, change{key: key, old: old, value: value, ttl: ttl})
 }
 
 // Delete implements store.Store.
@@ -159,15 +138,8 @@ func (s *Store) Delete(ctx context.Context, key string, old store.Version) error
 	if err := s.space.admit(len(key)); err != nil {
 		return err
 	}
-	return s.change(ctx, key, nil, func(before header) (header, error) {
-		switch {
-		case !before.live(s.nowFor(before.deadline)):
-			return header{}, store.ErrAbsent
-		case before.version != old:
-			return header{}, store.ErrConflict
-		}
-		return header{}, nil
-	})
+	_, err := s.change(ctx, change{key: key, old: old, remove: true})
+	return err
 }
 
 // Prompt reports that calls end with their context, whatever the disk does; see
