@@ -483,6 +483,11 @@ type Operation struct {
 	Rates      []Rate
 	// Body is the JSON Schema of the request body as parsed JSON; nil for none.
 	Body any
+	// Form is the JSON Schema of a body that is a form (application/x-www-form-urlencoded
+	// or multipart/form-data), as an object of its fields; a field of the format binary
+	// is a file. nil: nobody says. It is for documents and checks: a gateway passes
+	// forms on as they are.
+	Form any
 	// BodyRequired refuses an empty body when there is a schema. A contract that
 	// does not say refuses it where the schema asks for an object and the method
 	// is POST, PUT or PATCH; OpenAPI documents say it themselves.

@@ -239,6 +239,7 @@ var operationSection = section[Operation]{name: "an operation", keys: []key[Oper
 	integer("cost", "Units of the rate that a call takes; 1 when absent.", 0, 1e9, func(o *Operation) *int64 { return &o.Cost }),
 	ratesKey("Limits of this operation on top of the plan's.", func(o *Operation) *[]Rate { return &o.Rates }),
 	anyJSON("body", "JSON Schema (2020-12) of the request body.", func(o *Operation) *any { return &o.Body }),
+	anyJSON("form", "JSON Schema of a body that is a form, as an object of its fields; one of the format binary is a file. For checks and documents: the gateway does not look into forms.", func(o *Operation) *any { return &o.Form }),
 	flag("body_required", "An empty body is refused. When absent: for POST, PUT and PATCH, if the schema asks for an object.", func(o *Operation) *bool {
 		o.bodySaid = true
 		return &o.BodyRequired

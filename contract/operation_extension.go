@@ -18,6 +18,7 @@ var spokenByOpenAPI = map[string]string{
 	"summary":       "summary",
 	"body":          "requestBody",
 	"body_required": "requestBody.required",
+	"form":          "requestBody.content",
 	"parameters":    "parameters",
 	"media_types":   "requestBody.content",
 }

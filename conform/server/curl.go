@@ -71,6 +71,9 @@ func (k *checker) curl(q *request, extra ...string) string {
 	case q.blanks > 0:
 		before = fmt.Sprintf("head -c %d /dev/zero | tr '\\0' ' ' | ", q.blanks)
 		args = append(args, "-H", "'Expect:'", "--data-binary", "@-")
+	case strings.ContainsAny(q.body, "\r\n"):
+		before = "printf " + printfWord(q.body) + " | "
+		args = append(args, "--data-binary", "@-")
 	case q.body != "":
 		args = append(args, "-d", quote(q.body))
 	}
@@ -92,10 +95,15 @@ func (k *checker) quotedAddress(q *request) string {
 	return k.quoteKey(address+separator+scheme.Name+"=", q.key)
 }
 
-// rawCommand writes bytes on a connection. printf reads the same escapes as Go
-// for all that a probe is made of.
+// printfWord is a word of a shell from which printf makes the text. printf reads
+// the same escapes as Go for all that a probe is made of.
+func printfWord(text string) string {
+	return "'" + strings.NewReplacer("\r", `\r`, "\n", `\n`, "%", "%%", `\`, `\\`, "'", `'\''`).Replace(text) + "'"
+}
+
+// rawCommand writes bytes on a connection.
 func (k *checker) rawCommand(raw string) string {
-	text := strings.NewReplacer("\r", `\r`, "\n", `\n`, "%", "%%", `\`, `\\`, "'", `'\''`).Replace(raw)
+	text := printfWord(raw)
 	host, port := k.origin.Hostname(), k.origin.Port()
 	if strings.Contains(host, ":") {
 		host = "[" + host + "]"
@@ -104,12 +112,12 @@ func (k *checker) rawCommand(raw string) string {
 		if port == "" {
 			port = "443"
 		}
-		return fmt.Sprintf("printf '%s' | openssl s_client -quiet -connect %s:%s", text, host, port)
+		return fmt.Sprintf("printf %s | openssl s_client -quiet -connect %s:%s", text, host, port)
 	}
 	if port == "" {
 		port = "80"
 	}
-	return fmt.Sprintf("printf '%s' | curl -s -m 5 telnet://%s:%s", text, host, port)
+	return fmt.Sprintf("printf %s | curl -s -m 5 telnet://%s:%s", text, host, port)
 }
 
 // reproduce is the command lines that lead to an exchange, one a line.

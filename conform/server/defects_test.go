@@ -79,7 +79,7 @@ func (s *shop) key(name string) func(*http.Request) bool {
 }
 
 func defects(s *shop) []defect {
-	const items, orders, search = "/v1/items", "/v1/orders", "/v1/search"
+	const items, orders, photos, notes, search = "/v1/items", "/v1/orders", "/v1/photos", "/v1/notes", "/v1/search"
 	coded := func(code string, status int) func(*answer) { return func(a *answer) { a.code(code, status) } }
 	set := func(name, value string) func(*answer) { return func(a *answer) { a.header.Set(name, value) } }
 	drop := func(name string) func(*answer) { return func(a *answer) { a.header.Del(name) } }
@@ -162,6 +162,22 @@ func defects(s *shop) []defect {
 		})},
 		{rule: "parameter-missing", do: when(400, "GET", search, coded("parameter", 400))},
 		{rule: "parameter-invalid", do: when(400, "GET", items, coded("invalid", 422))},
+		{rule: "body-malformed", do: when(400, "POST", photos, func(a *answer) {
+			if strings.Contains(string(a.body), `"bad_request"`) {
+				a.ok(201)
+			}
+		})},
+		{rule: "field-missing", do: when(400, "POST", photos, func(a *answer) {
+			if strings.Contains(string(a.body), `"caption"`) {
+				a.ok(201)
+			}
+		})},
+		{rule: "field-missing", do: when(400, "POST", notes, coded("invalid", 422))},
+		{rule: "field-invalid", do: when(422, "POST", photos, func(a *answer) { a.ok(201) })},
+		{rule: "field-invalid", do: when(422, "POST", notes, coded("not_json", 400))},
+		{rule: "field-named", do: when(422, "POST", notes, func(a *answer) {
+			a.edit(func(e map[string]any) { e["fields"] = []any{map[string]any{"name": "other", "issue": "is wrong"}} })
+		})},
 		{rule: "idempotency-key-syntax", do: hit(func(r *http.Request) bool { return len(r.Header.Get("Idempotency-Key")) > 1000 }, func(a *answer) { a.ok(201) })},
 		{rule: "idempotency-key-required", do: func(r *http.Request, a *answer) {
 			if a.status == 400 && strings.Contains(string(a.body), "Idempotency-Key") && r.Header.Get("Idempotency-Key") == "" {

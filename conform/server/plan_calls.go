@@ -27,9 +27,10 @@ func (p *planner) bodies(o *contract.Operation) {
 		r.set("Content-Type", kind)
 		return r
 	}
+	p.forms(o, good)
 	takesJSON := len(o.MediaTypes) == 0 || slices.Contains(o.MediaTypes, "application/json")
 	if o.Body != nil && takesJSON {
-		p.refused(ruleJSON, o, "a body that is no JSON", with("application/json", `{"failwell": `), "",
+		p.refused(ruleBroken, o, "a body that is no JSON", with("application/json", `{"failwell": `), "",
 			condition.FormatInvalid, condition.RequestMalformed)
 		invalid := cmp.Or(o.BodyCondition, p.contract.Validation.Body, condition.ValidationFailed)
 		if body, field, ok := p.schemas.without(o); ok {

@@ -165,9 +165,14 @@ func (k *checker) call(o *contract.Operation) (r request, known bool) {
 	}
 	if hasBody(o.Method) {
 		body, ok := k.schemas.sample(o)
-		known = known && (ok || o.Body == nil && !o.BodyRequired)
-		if ok {
+		switch f := k.schemas.form(o); {
+		case ok:
 			r.json(body)
+		case f != nil:
+			r.set("Content-Type", f.contentType())
+			r.body = f.body()
+		default:
+			known = known && o.Body == nil && !o.BodyRequired
 		}
 	}
 	if o.Idempotency == "required" && k.contract.Idempotency.Header != "" {

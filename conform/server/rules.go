@@ -26,7 +26,7 @@ const (
 	rulePermission       = "permission"
 	ruleRoute            = "route-unknown"
 	ruleMethod           = "method-unknown"
-	ruleJSON             = "body-malformed"
+	ruleBroken           = "body-malformed"
 	ruleBodySize         = "body-too-large"
 	ruleMedia            = "media-type-refused"
 	ruleFieldMissing     = "field-missing"

@@ -137,7 +137,7 @@ func refusalRules() []rule {
 		refusal(ruleRoute, groupRequests, "an unknown path is told as such", nil, "A path that the API does not have", is(condition.RouteUnknown)),
 		refusal(ruleMethod, groupRequests, "an unknown method is told as such", nil, "A method that a path does not have", is(condition.MethodNotAllowed)),
 		refusal(ruleResource, groupRequests, "an unknown id is told as such", needsKey, "An id that nothing has", is(condition.ResourceMissing)),
-		refusal(ruleJSON, groupRequests, "a body that is no JSON is told as such", needsRefusals, "A body that is no JSON",
+		refusal(ruleBroken, groupRequests, "a body that cannot be read is told as such", needsRefusals, "A body that is no JSON, or a form that is none,",
 			is(condition.FormatInvalid), is(condition.RequestMalformed)),
 		refusal(ruleBodySize, groupRequests, "a body that is too large is told as such", needsRefusals, "A body that is longer than the operation takes", is(condition.BodyTooLarge)),
 		refusal(ruleMedia, groupRequests, "another media type is told as such", needsRefusals, "A body of another media type", is(condition.MediaUnsupported)),

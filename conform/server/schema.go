@@ -16,20 +16,26 @@ import (
 // schemas are the compiled schemas of a contract's request bodies and errors.
 type schemas struct {
 	bodies map[*contract.Operation]*jsonschema.Schema
+	forms  map[*contract.Operation]*jsonschema.Schema
 	errors map[*contract.Code]*jsonschema.Schema
 }
 
 func compileSchemas(c *contract.Contract) (schemas, error) {
-	s := schemas{bodies: map[*contract.Operation]*jsonschema.Schema{}, errors: map[*contract.Code]*jsonschema.Schema{}}
+	s := schemas{
+		bodies: map[*contract.Operation]*jsonschema.Schema{}, forms: map[*contract.Operation]*jsonschema.Schema{},
+		errors: map[*contract.Code]*jsonschema.Schema{},
+	}
 	for _, o := range c.Operations {
-		if o.Body == nil {
-			continue
+		for source, into := range map[*any]map[*contract.Operation]*jsonschema.Schema{&o.Body: s.bodies, &o.Form: s.forms} {
+			if *source == nil {
+				continue
+			}
+			compiled, err := compile(*source)
+			if err != nil {
+				return s, fmt.Errorf("%w: %s:%d: the schema of %s: %w", ErrConfig, o.Pos.File, o.Pos.Line, o.ID, err)
+			}
+			into[o] = compiled
 		}
-		compiled, err := compile(o.Body)
-		if err != nil {
-			return s, fmt.Errorf("%w: %s:%d: the schema of %s: %w", ErrConfig, o.Pos.File, o.Pos.Line, o.ID, err)
-		}
-		s.bodies[o] = compiled
 	}
 	for _, code := range c.Codes {
 		text := c.ErrorSchema(code.Envelope, code)

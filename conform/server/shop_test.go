@@ -12,14 +12,17 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
 
+	"github.com/failwell/failwell"
 	"github.com/failwell/failwell/admission"
 	"github.com/failwell/failwell/contract"
+	"github.com/failwell/failwell/contract/condition"
 	"github.com/failwell/failwell/gateway"
 	"github.com/failwell/failwell/store"
 )
@@ -65,7 +68,7 @@ func startShop(t *testing.T) *shop {
 		t.Fatal(err)
 	}
 	s := &shop{contract: c, clock: &hand{now: time.Date(2026, 3, 5, 12, 0, 0, 0, time.UTC)}}
-	service := httptest.NewServer(items())
+	service := httptest.NewServer(items(c))
 	t.Cleanup(service.Close)
 	records := &store.Memory{Clock: s.clock.Now}
 	s.keys = seed(t, c, records, s.clock)
@@ -101,8 +104,9 @@ func startGateway(t *testing.T, c *contract.Contract, records store.Store, clock
 	return g.URL()
 }
 
-// items is a service that knows nothing of contracts.
-func items() http.Handler {
+// items is a service that knows nothing of contracts, but for its forms: what is
+// in them nobody else looks at.
+func items(c *contract.Contract) http.Handler {
 	var made atomic.Int64
 	mux := http.NewServeMux()
 	list := func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, `{"items":[]}`) }
@@ -120,7 +124,37 @@ func items() http.Handler {
 	mux.HandleFunc("GET /v1/search", list)
 	mux.HandleFunc("POST /v1/items", create)
 	mux.HandleFunc("POST /v1/orders", create)
+	guard := &failwell.Guard{Contract: c, Logger: slog.New(slog.DiscardHandler)}
+	mux.Handle("POST /v1/photos", guard.HandleFunc(formed(create, func(r *http.Request) ([]string, error) {
+		return []string{"caption", "photo"}, r.ParseMultipartForm(1 << 20)
+	})))
+	mux.Handle("POST /v1/notes", guard.HandleFunc(formed(create, func(r *http.Request) ([]string, error) {
+		return []string{"text"}, r.ParseForm()
+	})))
 	return mux
+}
+
+// formed reads a form, with the fields that have to be there, before the work.
+func formed(work http.HandlerFunc, read func(r *http.Request) (required []string, err error)) func(http.ResponseWriter, *http.Request) error {
+	return func(w http.ResponseWriter, r *http.Request) error {
+		required, err := read(r)
+		if err != nil {
+			return failwell.FromCondition(condition.RequestMalformed, err)
+		}
+		for _, name := range required {
+			if !r.Form.Has(name) && (r.MultipartForm == nil || r.MultipartForm.File[name] == nil) {
+				return failwell.FromCondition(condition.ParameterMissing, nil).WithField(name, "is missing", "required")
+			}
+		}
+		for name, values := range r.Form {
+			_, err := strconv.Atoi(values[0])
+			if count := name == "size" || name == "stars"; count && err != nil || len(values[0]) > 20 {
+				return failwell.FromCondition(condition.ValidationFailed, nil).WithField(name, "is wrong", "wrong")
+			}
+		}
+		work(w, r)
+		return nil
+	}
 }
 
 // seed makes a key in each state.

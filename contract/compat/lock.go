@@ -65,7 +65,7 @@ func Read(name string, data []byte) (*Promises, error) {
 		return nil, fmt.Errorf("%s: the lock cannot be read: %s, make it anew with \"failwell contract lock\"", name, what)
 	}
 	for _, o := range p.Operations {
-		o.Body = plain(o.Body)
+		o.Body, o.Form = plain(o.Body), plain(o.Form)
 		for _, x := range o.Parameters {
 			x.Schema = plain(x.Schema)
 		}

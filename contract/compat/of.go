@@ -208,12 +208,12 @@ func operationOf(o *contract.Operation) *Operation {
 	out := &Operation{
 		Public: o.Public, Permission: o.Permission, Feature: o.Feature, Cost: max(o.Cost, 1), Rates: ratesOf(o.Rates), Charges: map[string]int64{},
 		Slot: o.Slot, Stores: o.Stores, MediaTypes: sorted(o.MediaTypes), MaxBody: o.MaxBody, Timeout: o.Timeout, Translate: o.Translate,
-		Safe: o.Safe, Idempotency: o.Idempotency, Unknown: o.Unknown, Parameters: map[string]*Parameter{}, Body: plain(o.Body),
+		Safe: o.Safe, Idempotency: o.Idempotency, Unknown: o.Unknown, Parameters: map[string]*Parameter{}, Body: plain(o.Body), Form: plain(o.Form),
 	}
 	if o.ID != o.Method+" "+o.Path {
 		out.ID = o.ID
 	}
-	if o.Body != nil {
+	if o.Body != nil || o.Form != nil {
 		out.BodyRequired, out.BodyCondition = o.BodyRequired, string(o.BodyCondition)
 	}
 	for _, x := range o.Charges {

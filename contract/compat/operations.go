@@ -60,10 +60,11 @@ func (d *differ) operation(name string, old, now *Operation) {
 	changed(d, protection(old.Idempotency, now.Idempotency), path("idempotency"), subject, "idempotency", old.Idempotency, now.Idempotency)
 	changed(d, outcomeRule(now.Unknown), path("unknown"), subject, "what becomes of an unknown outcome,", old.Unknown, now.Unknown)
 	d.toggled("request-narrowed", "request-widened", path("body_required"), subject, old.BodyRequired, now.BodyRequired, "an empty body is refused", "an empty body is accepted")
-	if old.Body != nil && now.Body != nil {
+	if old.Body != nil && now.Body != nil || old.Form != nil && now.Form != nil {
 		changed(d, "validation-changed", path("body_condition"), subject, "the condition of a body that breaks its schema,", old.BodyCondition, now.BodyCondition)
 	}
 	d.schema(path("body"), subject, "body", old.Body, now.Body)
+	d.schema(path("form"), subject, "form", old.Form, now.Form)
 	d.parameters(name, old.Parameters, now.Parameters)
 }
 

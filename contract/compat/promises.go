@@ -256,6 +256,8 @@ type Operation struct {
 	Parameters    map[string]*Parameter `yaml:"parameters,omitempty"`
 	// Body is the JSON Schema of the request body.
 	Body any `yaml:"body,omitempty"`
+	// Form is the JSON Schema of a body that is a form.
+	Form any `yaml:"form,omitempty"`
 }
 
 // Parameter is a query, header or path parameter.

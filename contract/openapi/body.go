@@ -17,7 +17,7 @@ func (im *importer) readBody(o *contract.Operation, at place) {
 		return
 	}
 	o.BodyRequired = at.op.RequestBody.Value.Required
-	var chosen *yaml.Node
+	var chosen, form *yaml.Node
 	for k, v := range members(im.at(at.node, "requestBody", "content")) {
 		name, _, err := mime.ParseMediaType(k.Value)
 		if err != nil {
@@ -28,9 +28,15 @@ func (im *importer) readBody(o *contract.Operation, at place) {
 		if isJSON(name) && (chosen == nil || name == "application/json") {
 			chosen = im.follow(v)
 		}
+		if contract.IsForm(name) && form == nil {
+			form = im.follow(v)
+		}
 	}
 	if slices.Contains(o.MediaTypes, "*/*") {
 		o.MediaTypes = nil
+	}
+	if schema := member(form, "schema"); schema != nil {
+		o.Form = im.schema(schema)
 	}
 	schema := member(chosen, "schema")
 	if schema == nil {

@@ -192,9 +192,16 @@ func requestBody(o *contract.Operation) (object, error) {
 	if err != nil {
 		return nil, fmt.Errorf("body: %w", err)
 	}
+	form, err := jsonNode(o.Form)
+	if err != nil {
+		return nil, fmt.Errorf("form: %w", err)
+	}
 	content := object{}
 	for _, mediaType := range mediaTypes {
 		x := object{{"schema", schema}}
+		if contract.IsForm(mediaType) {
+			x = object{{"schema", form}}
+		}
 		if o.Sample != nil && mediaType == "application/json" {
 			sample, err := jsonNode(o.Sample)
 			if err != nil {

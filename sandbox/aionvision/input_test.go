@@ -98,6 +98,10 @@ func TestOddForms(t *testing.T) {
 		}
 	}
 	body, contentType := form(t, upload("a.txt", []byte("words\n")))
+	endless := s.request(t.Context(), "valid", "POST", uploadPath, bytes.NewReader(bytes.TrimSuffix(body, []byte("--\r\n"))), "Content-Type", contentType)
+	if got := s.do(endless); got.status != 400 {
+		t.Errorf("a form without its last boundary: %d %s", got.status, got.body)
+	}
 	unknown := s.request(t.Context(), "valid", "POST", uploadPath, struct{ *bytes.Reader }{bytes.NewReader(body)}, "Content-Type", contentType)
 	unknown.ContentLength = -1
 	s.do(unknown).ok(t, 201)

@@ -189,6 +189,7 @@ func TestBrokenForms(t *testing.T) {
 	s.Check(upload{{"json", "", `{}`}}.send(s), 400, "bad_request")
 	for name, body := range map[string]string{
 		"no boundary in it": "hello", "breaks off in the head": "--x\r\nContent-Disp", "breaks off in a file": "--x\r\nContent-Disposition: form-data; name=\"file\"\r\n\r\nabc",
+		"has no last boundary": "--x\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a.txt\"\r\n\r\nabc\r\n--x",
 	} {
 		r, err := s.Try("valid", "POST", jobs, strings.NewReader(body), "Content-Type", "multipart/form-data; boundary=x")
 		if err != nil {

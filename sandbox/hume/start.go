@@ -140,7 +140,7 @@ func (h *api) readForm(form *multipart.Reader, into *request) (files []source, e
 	for {
 		part, err := form.NextPart()
 		switch {
-		case errors.Is(err, io.EOF):
+		case err == io.EOF: // wrapped, it is a form that ends before its last boundary
 			return files, nil
 		case err != nil:
 			return nil, h.torn(err)
