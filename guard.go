@@ -221,7 +221,7 @@ func (g *Guard) Wrap(next http.Handler) http.Handler {
 	s := g.prepare()
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		x := &exchange{guard: g, w: w, start: g.now(), ctx: r.Context(), stage: record.Routing, recording: s.recording(g)}
-		x.id = requestID(&s.contract.Headers.RequestID, r.Header[s.requestIDKey])
+		x.id = requestID(&s.contract.Headers.RequestID, r.Header[s.requestIDKey], x.start)
 		r.Header[s.requestIDKey] = []string{x.id} // so that a proxy passes it on
 		defer g.finish(x, r)
 		limit, ok := g.admit(x, r)
@@ -269,18 +269,19 @@ func (g *Guard) finish(x *exchange, r *http.Request) {
 		abort = g.conclude(x, abort)
 	}
 	g.settle(x)
+	ended := g.now()
 	if g.OnDone != nil {
 		x.mu.Lock()
 		o := Outcome{
 			RequestID: x.id, Operation: x.operation, Key: x.verdict.Key, Account: x.verdict.Account, Status: x.status,
-			Code: x.code, Bytes: x.bytes, Took: g.now().Sub(x.start), Limit: x.verdict.Limit, Cause: x.cause,
+			Code: x.code, Bytes: x.bytes, Took: ended.Sub(x.start), Limit: x.verdict.Limit, Cause: x.cause,
 			Path: g.printable(x, r.URL.Path), ReplayOf: x.replayOf, Decided: x.decided, Refusal: x.verdict.Condition, Idempotency: x.keyState(),
 		}
 		x.mu.Unlock()
 		g.OnDone(r, o)
 	}
 	if g.Recorder != nil {
-		g.record(x, r)
+		g.record(x, r, ended)
 	}
 	if abort {
 		panic(http.ErrAbortHandler)
@@ -415,8 +416,8 @@ func (g *Guard) WriteError(w http.ResponseWriter, r *http.Request, err error) {
 	if x == nil || x.guard != g { // used without Wrap: there is no exchange yet
 		s := g.prepare()
 		x = &exchange{guard: g, w: w, start: g.now(), stage: record.Routing, recording: s.recording(g)}
-		x.id = requestID(&s.contract.Headers.RequestID, r.Header[s.requestIDKey])
-		defer g.record(x, r)
+		x.id = requestID(&s.contract.Headers.RequestID, r.Header[s.requestIDKey], x.start)
+		defer func() { g.record(x, r, g.now()) }()
 	}
 	x.mu.Lock()
 	if !x.over && !x.started {

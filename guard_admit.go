@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/failwell/failwell/admission"
 	"github.com/failwell/failwell/contract"
@@ -92,19 +93,23 @@ func (g *Guard) admitCaller(x *exchange, r *http.Request) bool {
 	x.credential = call.Credential
 	began := g.now()
 	g.Admission.Admit(r.Context(), call, &x.verdict)
-	x.decided = max(g.now().Sub(began), 1)
+	ended := g.now()
+	x.decided = max(ended.Sub(began), 1)
 	if x.verdict.Admitted {
 		return true
 	}
-	g.refuse(x, r)
+	g.refuseAt(x, r, ended)
 	return false
 }
 
-// refuse answers as the verdict says. Refusals are what a crowd gets most of:
-// the error is made in one piece.
-func (g *Guard) refuse(x *exchange, r *http.Request) {
+func (g *Guard) refuse(x *exchange, r *http.Request) { g.refuseAt(x, r, g.now()) }
+
+// refuseAt answers as the verdict said at an instant. Refusals are what a crowd
+// gets most of: the error is made in one piece.
+func (g *Guard) refuseAt(x *exchange, r *http.Request, at time.Time) {
 	v := &x.verdict
 	e := FromCondition(v.Condition, v.Cause)
+	e.Time = wholeSecond(at)
 	e.Params, e.Fields, e.RetryAfter, e.HasRetryAfter = v.Facts, v.Fields, v.RetryAfter, v.HasRetryAfter
 	g.fail(x, r, e)
 }

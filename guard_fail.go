@@ -58,7 +58,7 @@ func (g *Guard) fail(x *exchange, r *http.Request, err error) bool {
 // callerLeft reports whether a failure comes from the caller going away, and
 // not from a cancellation of ours, which has a cause of its own.
 func callerLeft(r *http.Request, err error) bool {
-	return errors.Is(err, context.Canceled) && errors.Is(r.Context().Err(), context.Canceled) && errors.Is(context.Cause(r.Context()), context.Canceled)
+	return errors.Is(r.Context().Err(), context.Canceled) && errors.Is(err, context.Canceled) && errors.Is(context.Cause(r.Context()), context.Canceled)
 }
 
 // failureOf converts any error, once, at the boundary: what a response may
@@ -187,7 +187,7 @@ func (g *Guard) render(x *exchange, f *contract.Failure) {
 	x.code, x.pending, x.failed = f.Code, 0, f.Condition
 	f.RequestID = x.id
 	if f.Time.IsZero() {
-		f.Time = g.now().UTC().Truncate(time.Second)
+		f.Time = wholeSecond(g.now())
 	}
 	if s.contract.Timestamp == contract.RFC3339Milli || s.contract.Timestamp == contract.EpochMillis {
 		f.Time = g.now().UTC().Truncate(time.Millisecond)
@@ -201,15 +201,16 @@ func (g *Guard) render(x *exchange, f *contract.Failure) {
 	for _, name := range []string{"Content-Encoding", "Content-Range", "Etag", "Last-Modified", "Cache-Control", "Trailer"} {
 		delete(h, name) // they spoke of a body that is not sent
 	}
-	h["Content-Type"] = []string{mediaType}
-	h["Content-Length"] = []string{strconv.Itoa(len(body))}
+	values := headerValues{room: make([]string, 0, 4)}
+	h["Content-Type"] = values.of(mediaType)
+	h["Content-Length"] = values.of(strconv.Itoa(len(body)))
 	h["X-Content-Type-Options"] = nosniff
 	if status == http.StatusUnauthorized && s.challenge != "" {
-		h["Www-Authenticate"] = []string{s.challenge}
+		h["Www-Authenticate"] = values.of(s.challenge)
 	}
 	retry := &s.contract.Headers.RetryAfter
 	if f.HasRetryAfter && retry.On.Holds(status) {
-		h[s.retryAfterKey] = []string{waitHeader(f.RetryAfter, retry.Format, g.now())}
+		h[s.retryAfterKey] = values.of(g.waitHeader(f.RetryAfter, retry.Format))
 	}
 	s.contract.ErrorHeaders(f, func(name, value string) {
 		name = http.CanonicalHeaderKey(name)
@@ -232,10 +233,22 @@ func (g *Guard) render(x *exchange, f *contract.Failure) {
 
 var nosniff = []string{"nosniff"}
 
-func waitHeader(wait time.Duration, format contract.TimeFormat, now time.Time) string {
+// headerValues is where the values of headers stand that are set together: one
+// array for all. Whoever appends to one of them gets a copy.
+type headerValues struct{ room []string }
+
+func (v *headerValues) of(value string) []string {
+	v.room = append(v.room, value)
+	n := len(v.room)
+	return v.room[n-1 : n : n]
+}
+
+func wholeSecond(t time.Time) time.Time { return t.UTC().Truncate(time.Second) }
+
+func (g *Guard) waitHeader(wait time.Duration, format contract.TimeFormat) string {
 	switch format {
 	case contract.HTTPDate:
-		return instantHeader(now.Add(wait), contract.HTTPDate, now)
+		return g.instantHeader(g.now().Add(wait), contract.HTTPDate)
 	case contract.DeltaMillis:
 		return strconv.FormatInt(ceilUnits(wait, time.Millisecond), 10)
 	}
@@ -258,7 +271,7 @@ func (g *Guard) failStream(x *exchange, f *contract.Failure) bool {
 	s := g.state
 	mediaType, _, _ := strings.Cut(x.w.Header().Get("Content-Type"), ";")
 	f.RequestID = x.id
-	f.Time = g.now().UTC().Truncate(time.Second)
+	f.Time = wholeSecond(g.now())
 	body, _, _ := s.contract.AppendError(nil, f)
 	var tail string
 	switch mediaType {

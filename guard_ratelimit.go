@@ -13,12 +13,10 @@ import (
 // rateHeaders tells how the limits of the call stand: the rate that binds in the
 // contract's own headers, and all of them in the IETF's.
 func (x *exchange) rateHeaders(h http.Header, names *contract.RateLimitHeaders) {
-	// One array holds the values of all headers.
-	values := make([]string, 0, 5)
+	values := headerValues{room: make([]string, 0, 5)}
 	set := func(key, value string) {
 		if key != "" {
-			values = append(values, value)
-			h[key] = values[len(values)-1 : len(values) : len(values)]
+			h[key] = values.of(value)
 		}
 	}
 	if limit := &x.verdict.Limit; limit.Rule != nil {
@@ -26,7 +24,7 @@ func (x *exchange) rateHeaders(h http.Header, names *contract.RateLimitHeaders) 
 		set(keys.limit, strconv.FormatInt(limit.Rule.Limit, 10))
 		set(keys.remaining, strconv.FormatInt(limit.Remaining, 10))
 		if keys.reset != "" {
-			set(keys.reset, instantHeader(limit.Reset, names.ResetFormat, x.guard.now()))
+			set(keys.reset, x.guard.instantHeader(limit.Reset, names.ResetFormat))
 		}
 	}
 	if names.IETF {

@@ -79,7 +79,7 @@ func (s *guardState) recording(g *Guard) *recording {
 }
 
 // record hands the record of a request over. Nobody writes any more.
-func (g *Guard) record(x *exchange, r *http.Request) {
+func (g *Guard) record(x *exchange, r *http.Request, ended time.Time) {
 	x.mu.Lock()
 	rec := x.recording
 	x.recording = nil // a handler that goes on has nothing to add
@@ -87,7 +87,7 @@ func (g *Guard) record(x *exchange, r *http.Request) {
 		x.mu.Unlock()
 		return
 	}
-	g.fill(rec, x, r)
+	g.fill(rec, x, r, ended)
 	x.mu.Unlock()
 	g.Recorder.Add(&rec.Record)
 	rec.Record = record.Record{Limits: rec.Limits[:0], Tries: rec.Tries[:0]}
@@ -96,9 +96,8 @@ func (g *Guard) record(x *exchange, r *http.Request) {
 }
 
 // fill says in the record what the exchange knows. It is locked.
-func (g *Guard) fill(rec *recording, x *exchange, r *http.Request) {
-	rec.ID, rec.Time, rec.Ended, rec.Took = x.id, x.start, g.now(), 0
-	rec.Took = rec.Ended.Sub(x.start)
+func (g *Guard) fill(rec *recording, x *exchange, r *http.Request, ended time.Time) {
+	rec.ID, rec.Time, rec.Ended, rec.Took = x.id, x.start, ended, ended.Sub(x.start)
 	rec.Method, rec.Path, rec.Status, rec.Stage = r.Method, g.printable(x, r.URL.Path), x.status, x.stage
 	rec.Decided, rec.Sent, rec.Bytes = x.decided, r.ContentLength, x.bytes
 	v := &x.verdict
@@ -137,7 +136,11 @@ func (g *Guard) fill(rec *recording, x *exchange, r *http.Request) {
 // explain adds what is kept of failures only.
 func (g *Guard) explain(rec *recording, x *exchange) {
 	if len(rec.body) > 0 && x.w.Header().Get("Content-Encoding") == "" && printableText(rec.body, rec.more) {
-		rec.Body, rec.Cut = g.scrub(x, strings.ToValidUTF8(string(rec.body), "")), rec.more
+		text := string(rec.body)
+		if rec.more {
+			text = strings.ToValidUTF8(text, "")
+		}
+		rec.Body, rec.Cut = g.scrub(x, text), rec.more
 	}
 	cause := x.cause
 	if e, ok := errors.AsType[*Error](cause); ok {

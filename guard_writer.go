@@ -205,11 +205,11 @@ func (x *exchange) elapsed(unit string) string {
 }
 
 // instantHeader writes an instant so that it is never before the real one.
-func instantHeader(at time.Time, format contract.TimeFormat, now time.Time) string {
+func (g *Guard) instantHeader(at time.Time, format contract.TimeFormat) string {
 	up := at.Add(time.Second - 1)
 	switch format {
 	case contract.DeltaSeconds:
-		return strconv.FormatInt(ceilUnits(at.Sub(now), time.Second), 10)
+		return strconv.FormatInt(ceilUnits(at.Sub(g.now()), time.Second), 10)
 	case contract.EpochMillis:
 		return strconv.FormatInt(at.Add(time.Millisecond-1).UnixMilli(), 10)
 	case contract.HTTPDate:

@@ -1,6 +1,7 @@
 package admission
 
 import (
+	"slices"
 	"time"
 
 	"github.com/failwell/failwell/contract"
@@ -71,6 +72,7 @@ func (r *Refusal) of(l *limit, cost int64, o *meter.Outcome) {
 		r.fact("used", rule.Limit-o.Remaining)
 	case meter.Rate, meter.Window:
 		r.Condition = condition.RateLimited
+		r.Facts = slices.Grow(r.Facts, 4)
 		r.fact("limit", rule.Limit)
 		r.fact("remaining", o.Remaining)
 		r.fact("reset", o.Reset)

@@ -146,6 +146,7 @@ func (r *reader) queue() *queue {
 		}
 		q.entries[i] = appointment{caller: uint32(caller), cost: r.unsigned(), at: Micros(r.signed())}
 	}
+	q.note()
 	return q
 }
 

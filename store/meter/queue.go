@@ -25,6 +25,9 @@ type queue struct {
 	// made is when the newest was made. One that is made later than now was made
 	// before the clock went back.
 	made Micros
+	// soonest is not after any appointment, so that most decisions need not look at
+	// all of them.
+	soonest Micros
 	// entries are in the order in which they were made.
 	entries []appointment
 }
@@ -38,11 +41,15 @@ type appointment struct {
 // prune drops the appointments that nobody kept, and all of them if the clock
 // went back. It reports whether there were any.
 func (q *queue) prune(p *pace, now Micros) bool {
+	late := min(grace, p.span())
+	if q.made <= now && now-q.soonest < late {
+		return false
+	}
 	kept := q.entries[:0]
 	for _, a := range q.entries {
 		switch {
 		case q.made > now:
-		case now-a.at >= min(grace, p.span()):
+		case now-a.at >= late:
 			q.booked -= p.weight(a.cost)
 		default:
 			kept = append(kept, a)
@@ -50,7 +57,18 @@ func (q *queue) prune(p *pace, now Micros) bool {
 	}
 	dropped := len(kept) != len(q.entries)
 	q.keep(kept)
+	q.note()
 	return dropped
+}
+
+// note makes soonest exact.
+func (q *queue) note() {
+	q.soonest = 0
+	for i := range q.entries {
+		if at := q.entries[i].at; i == 0 || at < q.soonest {
+			q.soonest = at
+		}
+	}
 }
 
 func (q *queue) keep(entries []appointment) {
@@ -115,6 +133,9 @@ func (q *queue) inWindow(p *pace, c cell, now Micros, cost int64) Micros {
 // book promises cost at an instant that earliest allows.
 func (q *queue) book(p *pace, c cell, now Micros, a appointment) {
 	q.made = now
+	if len(q.entries) == 0 || a.at < q.soonest {
+		q.soonest = a.at
+	}
 	if !p.window {
 		q.booked = max(q.booked, int64(c.full), int64(a.at))
 	}
