@@ -20,105 +20,147 @@ import (
 
 // crowd is processes that share a key, and so a limit that none of them sees all of.
 type crowd struct {
-	processes, workers int           // workers of each process
-	think              time.Duration // of each worker between two calls
-	limit              int64         // in ten seconds
-	kind               meter.Kind
-	// leave is when all but the first process end; 0 is never.
-	leave         time.Duration
-	warm, counted time.Duration
-}
-
-func (x *crowd) rule() *meter.Rule {
-	return &meter.Rule{Kind: x.kind, Limit: x.limit, Per: 10 * time.Second}
+	processes, workers int // workers of each process
+	// think is how long each worker rests between two calls. every is at which
+	// distance it wants to call, what is late at once; 0 is when it has rested.
+	think, every time.Duration
+	limit        int64 // in ten seconds
+	kind         meter.Kind
+	// start is over how long they begin; 0 is a second.
+	start time.Duration
+	// stay are the processes that are there all the time. The others begin at join
+	// and end at leave; 0 is with them.
+	stay        int
+	join, leave time.Duration
+	lasts       time.Duration
 }
 
 // metered is an API whose limit a gateway's meter keeps: Retry-After in whole
 // seconds is an appointment of each caller's own.
 type metered struct {
 	crowd
+	tally
 
-	keeper         meter.Local
-	began          time.Time
-	attempts, good int
-	mu             sync.Mutex
+	keeper meter.Local
+	rule   meter.Rule
+	began  time.Time
+	mu     sync.Mutex
 }
 
-type processKey struct{}
+// tally is what came of the calls, by the second.
+type tally struct {
+	perSecond      float64
+	attempts, good []int
+}
+
+// during returns the part of the limit that was used, and the attempts each success took.
+func (y *tally) during(from, to time.Duration) (goodput, attempts float64) {
+	tried, good := 0, 0
+	for i := from / time.Second; i < to/time.Second; i++ {
+		tried, good = tried+y.attempts[i], good+y.good[i]
+	}
+	return float64(good) / (y.perSecond * (to - from).Seconds()), float64(tried) / float64(max(good, 1))
+}
+
+// worker has chance of its own, so that runs repeat.
+type worker struct {
+	id     uint32
+	random *rand.Rand
+}
+
+type workerKey struct{}
+
+func (w *worker) sleep(most time.Duration) { time.Sleep(time.Duration(w.random.Int64N(int64(most)))) }
 
 func (m *metered) RoundTrip(req *http.Request) (*http.Response, error) {
-	time.Sleep(time.Duration(rand.Int64N(int64(4 * time.Millisecond))))
-	who, _ := req.Context().Value(processKey{}).(uint32)
+	who, _ := req.Context().Value(workerKey{}).(*worker)
+	who.sleep(4 * time.Millisecond)
 	t := meter.Taking{
-		Owner: "key", Caller: who, Outcomes: make([]meter.Outcome, 1),
-		Demands: []meter.Demand{{Limit: "plan/only/rate", Subject: "key", Rule: m.rule(), Cost: 1}},
+		Owner: "key", Caller: who.id, Outcomes: make([]meter.Outcome, 1),
+		Demands: []meter.Demand{{Limit: "plan/only/rate", Subject: "key", Rule: &m.rule, Cost: 1}},
 	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
 	if err := m.keeper.Take(req.Context(), &t); err != nil {
 		return nil, err
 	}
 	o := &t.Outcomes[0]
 	h := http.Header{
 		"X-Ratelimit-Limit": {strconv.FormatInt(m.limit, 10)}, "X-Ratelimit-Remaining": {strconv.FormatInt(o.Remaining, 10)},
-		"X-Ratelimit-Reset": {strconv.FormatInt(o.Reset.UnixMilli(), 10)},
+		"X-Ratelimit-Reset": {strconv.FormatInt(o.Reset.UnixMilli(), 10)}, "Content-Type": {"application/json"},
 	}
 	step := ok()
 	if !t.Admitted {
 		step = coded(429, "slow_down")
 		h["Retry-After"] = []string{strconv.Itoa(int(math.Ceil(o.RetryAfter.Seconds())))}
 	}
-	h["Content-Type"] = []string{"application/json"}
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if time.Since(m.began) >= m.warm {
-		m.attempts++
+	if second := int(time.Since(m.began) / time.Second); second < len(m.attempts) {
+		m.attempts[second]++
 		if t.Admitted {
-			m.good++
+			m.good[second]++
 		}
 	}
 	return &http.Response{StatusCode: step.status, Header: h, Body: io.NopCloser(bodyOf(step.body)), Request: req}, nil
 }
 
-// run returns the part of the limit that was used, and the attempts each success took.
-func (x crowd) run(t *testing.T) (goodput, attempts float64) {
+// run plays the crowd on a clock of its own.
+func (x crowd) run(t *testing.T, seed uint64) *tally {
 	t.Helper()
 	algorithm := "gcra"
 	if x.kind == meter.Window {
 		algorithm = "window"
 	}
 	c := contract.MustParse(fmt.Appendf(nil, crowdSpec, x.limit, algorithm))
+	var api *metered
 	synctest.Test(t, func(t *testing.T) {
-		api := &metered{crowd: x, began: time.Now()}
+		seconds := int(x.lasts / time.Second)
+		api = &metered{crowd: x, began: time.Now(), rule: meter.Rule{Kind: x.kind, Limit: x.limit, Per: 10 * time.Second}}
+		api.tally = tally{float64(x.limit) / 10, make([]int, seconds), make([]int, seconds)}
 		during, stop := context.WithCancel(t.Context()) // no deadline, which clients would obey
-		time.AfterFunc(x.warm+x.counted, stop)
+		time.AfterFunc(x.lasts, stop)
 		var group sync.WaitGroup
 		for n := range x.processes {
-			transport := &failwell.Transport{Contract: c, Base: api, NoKeys: true, MaxAttempts: 1 << 20, MaxWait: -1}
-			lives, leave := context.WithCancel(during)
-			defer leave()
-			if x.leave > 0 && n > 0 {
-				time.AfterFunc(x.leave, leave)
+			lives, begins := during, time.Duration(0)
+			if n >= x.stay {
+				begins = x.join
+				if x.leave > 0 {
+					var leave context.CancelFunc
+					lives, leave = context.WithCancel(during)
+					time.AfterFunc(x.leave, leave)
+				}
 			}
+			transport := &failwell.Transport{Contract: c, Base: api, NoKeys: true, MaxAttempts: 1 << 20, MaxWait: -1}
 			for w := range x.workers {
-				mine := context.WithValue(lives, processKey{}, uint32(n*x.workers+w+1))
+				who := &worker{id: uint32(n*x.workers + w + 1)}
+				who.random = rand.New(rand.NewPCG(seed, uint64(who.id)))
+				mine := context.WithValue(lives, workerKey{}, who)
 				group.Go(func() {
-					time.Sleep(time.Duration(rand.Int64N(int64(time.Second))))
-					for mine.Err() == nil {
-						req, err := http.NewRequestWithContext(mine, http.MethodGet, "http://limited.example/", http.NoBody)
-						if err != nil {
-							panic(err)
-						}
-						if _, err := transport.RoundTrip(req); err == nil {
-							time.Sleep(x.think)
-						}
-					}
+					time.Sleep(begins)
+					who.sleep(max(x.start, time.Second))
+					x.work(mine, transport)
 				})
 			}
 		}
 		group.Wait()
-		goodput = float64(api.good) / (float64(x.limit) * x.counted.Seconds() / 10)
-		attempts = float64(api.attempts) / float64(max(api.good, 1))
 	})
-	return goodput, attempts
+	return &api.tally
+}
+
+// work calls until the context ends.
+func (x *crowd) work(ctx context.Context, transport *failwell.Transport) {
+	for due := time.Now(); ctx.Err() == nil; due = due.Add(x.every) {
+		if x.every > 0 {
+			time.Sleep(time.Until(due))
+		}
+		req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://limited.example/", http.NoBody)
+		if err != nil {
+			panic(err)
+		}
+		if resp, err := transport.RoundTrip(req); err == nil {
+			_ = resp.Body.Close()
+			time.Sleep(x.think)
+		}
+	}
 }
 
 const crowdSpec = `
@@ -135,33 +177,46 @@ errors:
 `
 
 // TestCrowdsLearnTheirShare: processes that know nothing of each other come about
-// once for each call that gets in, use all of the limit, and see when others have gone.
-// Without a share each success takes two attempts, as it does
-// of a window, whose units are lost when they are not used.
+// once for each call that gets in, use all of the limit, and see when others come
+// or have gone. Without a share each success takes two attempts, as it does of a
+// window, whose units are lost when they are not used.
 func TestCrowdsLearnTheirShare(t *testing.T) {
 	t.Parallel()
 	const s = time.Second
 	for name, x := range map[string]struct {
 		crowd
 
-		least, most, attempts float64
+		from               time.Duration // when they have learned it
+		least, most, tries float64
 	}{
-		"each one caller":        {crowd{processes: 200, workers: 1, limit: 200, warm: 15 * s, counted: 45 * s}, 0.95, 1.05, 1.4},
-		"each twenty":            {crowd{processes: 10, workers: 20, limit: 200, warm: 15 * s, counted: 45 * s}, 0.95, 1.05, 1.4},
-		"who think":              {crowd{processes: 40, workers: 1, think: s, limit: 200, warm: 15 * s, counted: 45 * s}, 0.96, 1.04, 1.1},
-		"below the limit":        {crowd{processes: 10, workers: 1, think: s, limit: 200, warm: 15 * s, counted: 45 * s}, 0.49, 0.51, 1},
-		"of a window":            {crowd{processes: 200, workers: 1, limit: 200, kind: meter.Window, warm: 20 * s, counted: 100 * s}, 0.96, 1.04, 2.1},
-		"alone with one caller":  {crowd{processes: 1, workers: 1, limit: 200, warm: 15 * s, counted: 45 * s}, 0.97, 1.04, 1.01},
-		"alone with many":        {crowd{processes: 1, workers: 50, limit: 200, warm: 15 * s, counted: 45 * s}, 0.97, 1.04, 1.01},
-		"all others leave":       {crowd{processes: 200, workers: 1, limit: 200, leave: 60 * s, warm: 120 * s, counted: 60 * s}, 0.9, 1.2, 1.1},
-		"all others leave, many": {crowd{processes: 10, workers: 20, limit: 200, leave: 60 * s, warm: 120 * s, counted: 60 * s}, 0.9, 1.2, 1.1},
+		"a thousand at ten times": {crowd{processes: 1000, workers: 1, every: s, limit: 1000, lasts: 130 * s}, 30 * s, 0.98, 1.02, 1.02},
+		"who trickle in":          {crowd{processes: 1000, workers: 1, every: s, limit: 1000, start: 30 * s, lasts: 160 * s}, 60 * s, 0.98, 1.02, 1.02},
+		"half of whom leave":      {crowd{processes: 1000, workers: 1, every: s, limit: 1000, stay: 500, leave: 60 * s, lasts: 190 * s}, 90 * s, 0.98, 1.04, 1.02},
+		"half of whom come later": {crowd{processes: 1000, workers: 1, every: s, limit: 1000, stay: 500, join: 60 * s, lasts: 190 * s}, 90 * s, 0.98, 1.02, 1.02},
+		"each one caller":         {crowd{processes: 200, workers: 1, limit: 200, lasts: 130 * s}, 30 * s, 0.98, 1.02, 1.02},
+		"each twenty":             {crowd{processes: 10, workers: 20, limit: 200, lasts: 130 * s}, 30 * s, 0.99, 1.01, 1.01},
+		"who think":               {crowd{processes: 40, workers: 1, think: s, limit: 200, lasts: 130 * s}, 20 * s, 0.98, 1.02, 1.02},
+		"below the limit":         {crowd{processes: 10, workers: 1, think: s, limit: 200, lasts: 60 * s}, 0, 0.49, 0.51, 1},
+		"of a window":             {crowd{processes: 200, workers: 1, limit: 200, kind: meter.Window, lasts: 120 * s}, 20 * s, 0.96, 1.04, 2.1},
+		"alone with one caller":   {crowd{processes: 1, workers: 1, limit: 200, lasts: 60 * s}, 15 * s, 0.99, 1.01, 1},
+		"alone with many":         {crowd{processes: 1, workers: 50, limit: 200, lasts: 60 * s}, 15 * s, 0.99, 1.01, 1},
+		"all others leave":        {crowd{processes: 200, workers: 1, limit: 200, stay: 1, leave: 60 * s, lasts: 140 * s}, 90 * s, 0.97, 1.03, 1.01},
+		"all others leave, many":  {crowd{processes: 10, workers: 20, limit: 200, stay: 1, leave: 60 * s, lasts: 140 * s}, 70 * s, 0.97, 1.03, 1.01},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			goodput, attempts := x.run(t)
-			t.Logf("%.1f %% of the limit, %.2f attempts a success", 100*goodput, attempts)
-			if goodput < x.least || goodput > x.most || attempts > x.attempts {
-				t.Errorf("want %v to %v of the limit in at most %v attempts a success", x.least, x.most, x.attempts)
+			seeds := uint64(3)
+			if x.start+x.join+x.leave > 0 {
+				seeds = 1 // these take long
+			}
+			for seed := range seeds {
+				y := x.run(t, seed)
+				began, first := y.during(0, max(x.from, s))
+				goodput, tries := y.during(x.from, x.lasts)
+				t.Logf("%.1f %% of the limit, %.2f attempts a success; before %.1f %%, %.2f", 100*goodput, tries, 100*began, first)
+				if goodput < x.least || goodput > x.most || tries > x.tries {
+					t.Errorf("%.1f %% of the limit and %.2f attempts a success with seed %d, want %v to %v in at most %v", 100*goodput, tries, seed, x.least, x.most, x.tries)
+				}
 			}
 		})
 	}

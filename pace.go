@@ -39,69 +39,104 @@ type lane struct {
 	seen  time.Time
 	// under way are calls that were sent and not answered, parked those that wait.
 	under, parked int
+	// tickets is the one that was given last.
+	tickets ticket
 	// given are the instants that were given from base on; see [lane.slot].
 	base  time.Time
 	given int
 	// held is until when the server refuses, by its own word.
 	held time.Time
 	used time.Time
-	// share is how long a unit takes to come to this process, where others take the
-	// rest of them; 0 where that is not known. served are the calls that were
-	// admitted, by which it is measured.
-	share  time.Duration
-	served uint64
+	// share is this process's of the limit, where others use it as well.
+	share share
 }
 
 // crowded is how much faster than evenly those go who waited for a window.
 const crowded = 10
 
+// ticket is a parked call's place in the queue.
+type ticket uint64
+
 // enter asks for a place. wait 0 is now, and counts the call as sent. Otherwise
 // the caller comes back then, with [lane.leave]; ok is false, and nothing is
 // reserved, when that is longer than most.
-func (l *lane) enter(now time.Time, most time.Duration) (wait time.Duration, ok bool) {
+func (l *lane) enter(now time.Time, most time.Duration) (mine ticket, wait time.Duration, ok bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.used = now
 	if !l.known {
 		l.under++
-		return 0, true
+		return 0, 0, true
 	}
 	left := l.leftAt(now)
+	if l.shared() {
+		if wait, ok = l.bounded(now, l.parked, most); wait == 0 {
+			l.sent()
+		}
+		if wait == 0 || !ok {
+			return 0, wait, ok
+		}
+		return l.park(), min(wait, l.share.glance()), true
+	}
 	if earliest := l.earliest(now, left); l.slot().Before(earliest) {
 		l.base, l.given = earliest, 0
 	}
 	wait = l.slot().Sub(now)
 	switch {
-	case wait > most && l.share > 0 && !now.Before(l.held):
-		l.sent() // how much others take is a guess, which refuses nobody
-		return 0, true
 	case wait > most:
-		return wait, false
+		return 0, wait, false
 	case wait <= 0 && left >= 1: // the units that are left are no queue
 		l.sent()
-		return 0, true
+		return 0, 0, true
 	}
 	l.given++
 	if wait <= 0 {
 		l.sent()
-		return 0, true
+		return 0, 0, true
 	}
-	l.parked++
-	return wait, true
+	return l.park(), wait, true
 }
 
-// leave ends the wait of a parked call, which goes now. more is for how long
-// the server has said meanwhile that it refuses: then the call has to enter again.
-func (l *lane) leave(now time.Time) (more bool) {
+// bounded is the turn of a call that waits no longer than most. How much others
+// take is a guess, which refuses nobody.
+func (l *lane) bounded(now time.Time, before int, most time.Duration) (wait time.Duration, ok bool) {
+	wait = l.turn(now, before)
+	if wait > most && !now.Before(l.held) {
+		return 0, true
+	}
+	return wait, wait <= most
+}
+
+func (l *lane) park() ticket {
+	l.parked++
+	l.tickets++
+	return l.tickets
+}
+
+// leave ends the wait of a parked call. It goes when wait is 0, and otherwise waits
+// again, or enters again: when the server has said meanwhile that it refuses, or it
+// would have to wait for longer than most.
+func (l *lane) leave(now time.Time, mine ticket, most time.Duration) (wait time.Duration, enters bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.used = now
+	ok := true
+	if l.shared() {
+		first := l.tickets - ticket(l.parked) + 1
+		before := 0
+		if mine > first {
+			before = int(mine - first)
+		}
+		if wait, ok = l.bounded(now, before, most); ok && wait > 0 {
+			return min(wait, l.share.glance()), false
+		}
+	}
 	l.parked--
-	if now.Before(l.held) {
-		return true
+	if !ok || now.Before(l.held) {
+		return 0, true
 	}
 	l.sent()
-	return false
+	return 0, false
 }
 
 // forgo gives back the instant of a parked call that does not go.
@@ -184,7 +219,7 @@ func (l *lane) saw(now time.Time, s standing, ok, admitted bool, before refusal)
 	defer l.mu.Unlock()
 	l.under--
 	if admitted {
-		l.served++
+		l.share.served++
 	}
 	if !ok {
 		return
@@ -196,9 +231,9 @@ func (l *lane) saw(now time.Time, s standing, ok, admitted bool, before refusal)
 		s.window = max(l.told.window, s.fresh.Sub(now))
 	}
 	if admitted {
-		l.learn(now, &s, before)
+		l.share.learn(now, &s, before, l.parked)
 	}
-	l.ours(&s)
+	l.share.ours(&s)
 	s.left -= float64(l.under)
 	l.told, l.known, l.seen = s, true, now
 }
@@ -221,7 +256,17 @@ func (l *lane) refused(now time.Time, wait time.Duration) (served uint64) {
 	if !l.slot().After(l.held) {
 		l.base, l.given = l.held, 1
 	}
-	return l.served
+	return l.share.served
+}
+
+// await counts calls that the server told when to come, and that have not yet.
+func (l *lane) await(n int) {
+	if l == nil {
+		return
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.share.awaited += n
 }
 
 // lost ends a call that got no response, or one that tells nothing.

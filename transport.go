@@ -138,7 +138,7 @@ func (c *call) run(resp *http.Response, watch *wire, err error, began time.Time)
 		}
 		discard(resp)
 		t.waiting(c.req, Wait{For: wait, Attempts: len(c.attempts)})
-		if err := t.sleep(c.req.Context(), wait); err != nil {
+		if err := c.pause(wait); err != nil {
 			return nil, c.cancelled(err)
 		}
 		began = t.now()
@@ -167,6 +167,15 @@ func (c *call) run(resp *http.Response, watch *wire, err error, began time.Time)
 	}
 	c.succeed(resp)
 	return resp, nil
+}
+
+// pause waits for the next attempt.
+func (c *call) pause(wait time.Duration) error {
+	if c.appointed {
+		c.lane.await(1)
+		defer c.lane.await(-1)
+	}
+	return c.transport.sleep(c.req.Context(), wait)
 }
 
 // again is the request for a repetition: the same headers, a fresh body. The

@@ -112,7 +112,7 @@ func (p *pacer) evict() bool {
 func (t *Transport) pass(l *lane, rules *clientRules, req *http.Request, c *call, now time.Time) (time.Time, *Error) {
 	for {
 		most, stop := rules.patience(req, now)
-		wait, ok := l.enter(now, most)
+		mine, wait, ok := l.enter(now, most)
 		if ok && wait <= 0 {
 			return now, nil
 		}
@@ -122,12 +122,18 @@ func (t *Transport) pass(l *lane, rules *clientRules, req *http.Request, c *call
 		if !ok {
 			return now, c.noRoom(wait, stop)
 		}
-		t.waiting(req, Wait{For: wait, Paced: true, Attempts: len(c.attempts)})
-		if err := t.sleep(req.Context(), wait); err != nil {
-			l.forgo()
-			return now, c.cancelled(err)
+		enters := false
+		for wait > 0 {
+			t.waiting(req, Wait{For: wait, Paced: true, Attempts: len(c.attempts)})
+			if err := t.sleep(req.Context(), wait); err != nil {
+				l.forgo()
+				return now, c.cancelled(err)
+			}
+			now = t.now()
+			most, _ = rules.patience(req, now)
+			wait, enters = l.leave(now, mine, most)
 		}
-		if now = t.now(); !l.leave(now) {
+		if !enters {
 			return now, nil
 		}
 	}
