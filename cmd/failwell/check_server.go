@@ -31,9 +31,10 @@ type checkServerCmd struct {
 	Operation []string          `help:"Check these operations only: an id, or as in 'POST /v1/items'."                                     placeholder:"OPERATION"                                     sep:"none"`
 	Param     map[string]string `help:"A value for a parameter of a path."                                                                 mapsep:"none"                                               placeholder:"NAME=VALUE"`
 	Header    []string          `help:"A header that goes along with every request; may be given more than once."                          placeholder:"NAME: VALUE"                                   sep:"none"               short:"H"`
-	Safe      bool              `help:"Send nothing but reads."                                                                            xor:"effect"`
+	Safe      bool              `help:"Send nothing but reads."                                                                            xor:"effect,used"`
 	Writes    bool              `help:"Make calls that succeed and change something as well, as the rules about idempotency need."         xor:"effect"`
 	Limits    bool              `help:"Use a rate limit up, to see whether what is said of it is true; takes as long as the API asks for."`
+	UseUp     []string          `help:"Use up ${allowances} of the key's account: costs what the calls do."                                name:"use-up"                                               placeholder:"WHAT"       xor:"used"`
 	Thorough  bool              `help:"Try every operation; otherwise three stand for all."`
 	DryRun    bool              `help:"Print what would be sent, and send nothing."`
 	Max       int               `default:"500"                                                                                             help:"Most requests (${default})."                          name:"max-requests"      placeholder:"N"`
@@ -58,6 +59,9 @@ func (x *checkServerCmd) Run(ctx context.Context, c *console) error {
 	}
 	if x.DryRun {
 		return x.plan(c, config)
+	}
+	if len(x.UseUp) > 0 {
+		c.notef("using up %s of the account that the key belongs to; the calls are charged, and others on it are refused until it is given back", strings.Join(x.UseUp, ", "))
 	}
 	done := func() {}
 	if isTerminal(c.stderr) && !x.JSON {
@@ -102,7 +106,12 @@ func (x *checkServerCmd) config(c *console) (server.Config, error) {
 	}
 	config := server.Config{
 		Contract: spec, URL: x.URL, Operations: x.Operation, Params: x.Param, Header: http.Header{}, Keys: map[string]string{},
-		Safe: x.Safe, Writes: x.Writes, Limits: x.Limits, Thorough: x.Thorough, MaxRequests: x.Max, Patience: x.Patience,
+		Safe: x.Safe, Writes: x.Writes, Limits: x.Limits, UseUp: x.UseUp, Thorough: x.Thorough, MaxRequests: x.Max, Patience: x.Patience,
+	}
+	for _, name := range x.UseUp {
+		if all := server.Allowances(); !slices.Contains(all, name) {
+			return config, usage(contract.DidYouMean(name, all), "%q is nothing that can be used up", name)
+		}
 	}
 	if x.Rate <= 0 || x.Max <= 0 {
 		return config, usage("write a number above 0", "--rate and --max-requests bound what is sent")

@@ -68,7 +68,7 @@ func run(ctx context.Context, args []string, c *console) int {
 		kong.Name("failwell"),
 		kong.Description("One contract for how your API fails."),
 		kong.Writers(c.stdout, c.stderr), kong.Exit(c.exit),
-		kong.Vars{"version": version(), "states": strings.Join(server.KeyNames()[1:], ", ")},
+		kong.Vars{"version": version(), "states": strings.Join(server.KeyNames()[1:], ", "), "allowances": strings.Join(server.Allowances(), ", ")},
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true, NoExpandSubcommands: true}),
 		kong.ShortUsageOnError(),
 		kong.BindTo(ctx, (*context.Context)(nil)), kong.Bind(c),

@@ -146,6 +146,12 @@ func (k *checker) step(x *exchange) string {
 		return k.until429(line, k.limited(x))
 	case kindFull:
 		line = k.until429(line, true) + "; " + line
+	case kindSpend:
+		return k.untilRefused(x, line)
+	case kindCrowd:
+		return fmt.Sprintf("for i in $(seq %d); do %s%s & done; wait", k.crowd(), ownKey(x), line)
+	case kindFreed:
+		return fmt.Sprintf("for i in $(seq %d); do %s%s >/dev/null & done; wait; %s", k.crowd(), ownKey(x), line, line)
 	case kindAtOnce:
 		return fmt.Sprintf("for i in $(seq %d); do %s & done; wait", atOnce, line)
 	}

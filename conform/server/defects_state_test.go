@@ -81,6 +81,7 @@ func TestDefectsAreFound(t *testing.T) {
 			d := defects(s)[i]
 			config := s.config(s.front(t, d.do, []byte(d.noHTTP)))
 			config.Limits = aboutLimits(d.rule) // fifty calls more
+			config.UseUp = usedUp(d.rule)
 			k, err := newChecker(config)
 			if err == nil {
 				err = k.run(t.Context())
@@ -107,5 +108,26 @@ func TestDefectsAreFound(t *testing.T) {
 }
 
 func aboutLimits(id string) bool {
-	return slices.ContainsFunc(rules(), func(r rule) bool { return r.id == id && (r.group == groupLimits || r.id == "retry-after") })
+	return usedUp(id) == nil && slices.ContainsFunc(rules(), func(r rule) bool { return r.id == id && (r.group == groupLimits || r.id == "retry-after") })
+}
+
+// usedUp is what has to be used up to try a rule.
+func usedUp(id string) []string {
+	for _, a := range allowances() {
+		if a.rule == id || a.name == concurrency && id == ruleFreed {
+			return []string{a.name}
+		}
+	}
+	return nil
+}
+
+// fourth spoils the answers that come after the first three, which are those to
+// calls at once: two that are let in, and one that is not.
+func fourth(how func(*answer)) spoil {
+	var n atomic.Int64
+	return func(r *http.Request, a *answer) {
+		if at("POST", "/v1/renders")(r) && (a.status == http.StatusCreated || strings.Contains(string(a.body), `"crowded"`)) && n.Add(1) > 3 {
+			how(a)
+		}
+	}
 }

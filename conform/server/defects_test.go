@@ -15,7 +15,9 @@ import (
 func TestEveryRuleIsTried(t *testing.T) {
 	t.Parallel()
 	s := startShop(t)
-	report, err := Check(t.Context(), s.config(s.front(t, func(*http.Request, *answer) {}, nil)))
+	config := s.config(s.front(t, func(*http.Request, *answer) {}, nil))
+	config.UseUp = Allowances()
+	report, err := Check(t.Context(), config)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -211,5 +213,10 @@ func defects(s *shop) []defect {
 			}
 		}},
 		{rule: "reset-steady", do: wandering()},
+		{rule: "concurrency-code", do: contains(429, `"crowded"`, coded("used_up", 429))},
+		{rule: "concurrency-freed", do: fourth(coded("crowded", 429))},
+		{rule: "storage-code", do: contains(507, "", coded("used_up", 429))},
+		{rule: "quota-code", do: contains(429, `"used_up"`, coded("full", 507))},
+		{rule: "balance-code", do: contains(402, "", coded("used_up", 429))},
 	}
 }

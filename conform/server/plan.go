@@ -50,6 +50,9 @@ func (k *checker) plan() []*probe {
 	if k.config.Limits {
 		p.limit()
 	}
+	if !k.config.Safe {
+		p.useUp()
+	}
 	return p.probes
 }
 

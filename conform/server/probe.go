@@ -52,6 +52,9 @@ const (
 	kindFull      kind = "full"      // right after the limit was used up
 	kindEarly     kind = "early"     // before the wait is over
 	kindOnTime    kind = "on time"   // when it is
+	kindSpend     kind = "spend"     // uses an allowance up
+	kindCrowd     kind = "crowd"     // one of more calls at once than may run
+	kindFreed     kind = "freed"     // when those have ended
 )
 
 // probe is a request and what is to be learnt from it.

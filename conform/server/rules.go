@@ -90,5 +90,6 @@ func rules() []rule {
 	list = append(list, privacyRules()...)
 	list = append(list, refusalRules()...)
 	list = append(list, idempotencyRules()...)
-	return append(list, limitRules()...)
+	list = append(list, limitRules()...)
+	return append(list, useUpRules()...)
 }

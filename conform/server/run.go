@@ -31,6 +31,10 @@ func (k *checker) run(ctx context.Context) error {
 			err = k.repeat(ctx, probes[group:i+1])
 		case kindFill:
 			err = k.exhaust(ctx, p)
+		case kindSpend:
+			err = k.spend(ctx, p)
+		case kindCrowd:
+			err = k.throng(ctx, p)
 		default:
 			_, err = k.patient(ctx, p, nil)
 		}

@@ -15,6 +15,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -49,6 +50,10 @@ type Config struct {
 	Writes bool
 	// Limits uses a rate limit up, to see what happens then.
 	Limits bool
+	// UseUp names allowances that are used up by calls that succeed, to see what
+	// happens then: see [Allowances]. Whoever shares the account is refused as well,
+	// until it is given back or paid for.
+	UseUp []string
 	// Thorough tries each operation; otherwise three stand for all.
 	Thorough bool
 
@@ -151,6 +156,8 @@ type checker struct {
 	seen  []*exchange
 	// unlimited says why the limit was not used up; "" when it was.
 	unlimited string
+	// left says, by rule, why an allowance was not used up.
+	left map[string]string
 }
 
 func newChecker(c Config) (*checker, error) {
@@ -179,7 +186,7 @@ func newChecker(c Config) (*checker, error) {
 	if c.Sent == nil {
 		c.Sent = func(int, string) {}
 	}
-	k := &checker{config: c, contract: c.Contract, origin: origin}
+	k := &checker{config: c, contract: c.Contract, origin: origin, left: map[string]string{}}
 	if k.schemas, err = compileSchemas(c.Contract); err != nil {
 		return nil, err
 	}
@@ -193,6 +200,11 @@ func newChecker(c Config) (*checker, error) {
 	for _, name := range c.Operations {
 		if k.operation(name) == nil {
 			return nil, fmt.Errorf("%w: the contract has no operation %q", ErrConfig, name)
+		}
+	}
+	for _, name := range c.UseUp {
+		if !slices.Contains(Allowances(), name) {
+			return nil, fmt.Errorf("%w: there is no allowance %q, write of %s", ErrConfig, name, strings.Join(Allowances(), ", "))
 		}
 	}
 	return k, nil
