@@ -43,8 +43,8 @@ func (s *Store) Close() (err error) {
 	}
 	s.closed = true
 	close(s.closing)
+	s.hands.dismiss() // of them one may still have begun to fill
 	s.filling.Wait()
-	s.hands.dismiss()
 	close(s.committer.wake)
 	<-s.committer.ended
 	defer rescue(&err, func(cause error) error { return fmt.Errorf("close store: %w", cause) })

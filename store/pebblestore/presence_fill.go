@@ -106,8 +106,8 @@ func (p *presence) nextIs(f *filter) {
 	p.filling = f
 }
 
-// fillFrom reads all keys of records, step at a time. Those that are added meanwhile may be missed:
-// whoever adds them puts them into the filter.
+// fillFrom reads all keys of records, step at a time. Those that are added meanwhile
+// may be missed: whoever adds them puts them into the filter.
 func (s *Store) fillFrom(f *filter, step int) error {
 	next, rest := []byte{spaceRecord}, time.NewTimer(0)
 	defer rest.Stop()
