@@ -26,7 +26,7 @@ func TestIDsSortByTime(t *testing.T) {
 		last = id.String()
 		at = at.Add(time.Millisecond / 4000)
 	}
-	if idAt(at) == idAt(at) {
+	if one, other := idAt(at), idAt(at); one == other {
 		t.Error("two ids of one instant are the same")
 	}
 }
