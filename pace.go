@@ -39,8 +39,9 @@ type lane struct {
 	seen  time.Time
 	// under way are calls that were sent and not answered, parked those that wait.
 	under, parked int
-	// tickets is the one that was given last.
+	// tickets is the one that was given last, queued are those that have one.
 	tickets ticket
+	queued  int
 	// given are the instants that were given from base on; see [lane.slot].
 	base  time.Time
 	given int
@@ -54,8 +55,9 @@ type lane struct {
 // crowded is how much faster than evenly those go who waited for a window.
 const crowded = 10
 
-// ticket is a parked call's place in the queue.
-type ticket uint64
+// ticket is a parked call's place among those that wait for a unit of the share;
+// 0 is that of one that has an instant of its own.
+type ticket int
 
 // enter asks for a place. wait 0 is now, and counts the call as sent. Otherwise
 // the caller comes back then, with [lane.leave]; ok is false, and nothing is
@@ -70,13 +72,16 @@ func (l *lane) enter(now time.Time, most time.Duration) (mine ticket, wait time.
 	}
 	left := l.leftAt(now)
 	if l.shared() {
-		if wait, ok = l.bounded(now, l.parked, most); wait == 0 {
+		if wait, ok = l.bounded(now, l.queued, most); wait == 0 {
 			l.sent()
 		}
 		if wait == 0 || !ok {
 			return 0, wait, ok
 		}
-		return l.park(), min(wait, l.share.glance()), true
+		l.parked++
+		l.queued++
+		l.tickets++
+		return l.tickets, min(wait, l.share.glance()), true
 	}
 	if earliest := l.earliest(now, left); l.slot().Before(earliest) {
 		l.base, l.given = earliest, 0
@@ -94,7 +99,8 @@ func (l *lane) enter(now time.Time, most time.Duration) (mine ticket, wait time.
 		l.sent()
 		return 0, 0, true
 	}
-	return l.park(), wait, true
+	l.parked++
+	return 0, wait, true
 }
 
 // bounded is the turn of a call that waits no longer than most. How much others
@@ -107,12 +113,6 @@ func (l *lane) bounded(now time.Time, before int, most time.Duration) (wait time
 	return wait, wait <= most
 }
 
-func (l *lane) park() ticket {
-	l.parked++
-	l.tickets++
-	return l.tickets
-}
-
 // leave ends the wait of a parked call. It goes when wait is 0, and otherwise waits
 // again, or enters again: when the server has said meanwhile that it refuses, or it
 // would have to wait for longer than most.
@@ -120,18 +120,14 @@ func (l *lane) leave(now time.Time, mine ticket, most time.Duration) (wait time.
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.used = now
-	ok := true
-	if l.shared() {
-		first := l.tickets - ticket(l.parked) + 1
-		before := 0
-		if mine > first {
-			before = int(mine - first)
-		}
+	ok := mine == 0 || l.shared()
+	if ok && mine > 0 {
+		before := max(int(mine-l.tickets)+l.queued-1, 0)
 		if wait, ok = l.bounded(now, before, most); ok && wait > 0 {
 			return min(wait, l.share.glance()), false
 		}
 	}
-	l.parked--
+	l.unpark(mine)
 	if !ok || now.Before(l.held) {
 		return 0, true
 	}
@@ -140,11 +136,20 @@ func (l *lane) leave(now time.Time, mine ticket, most time.Duration) (wait time.
 }
 
 // forgo gives back the instant of a parked call that does not go.
-func (l *lane) forgo() {
+func (l *lane) forgo(mine ticket) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	l.unpark(mine)
+	if mine == 0 {
+		l.given = max(l.given-1, 0)
+	}
+}
+
+func (l *lane) unpark(mine ticket) {
 	l.parked--
-	l.given = max(l.given-1, 0)
+	if mine > 0 {
+		l.queued--
+	}
 }
 
 // join counts a call that the server itself told when to come.

@@ -126,7 +126,7 @@ func (t *Transport) pass(l *lane, rules *clientRules, req *http.Request, c *call
 		for wait > 0 {
 			t.waiting(req, Wait{For: wait, Paced: true, Attempts: len(c.attempts)})
 			if err := t.sleep(req.Context(), wait); err != nil {
-				l.forgo()
+				l.forgo(mine)
 				return now, c.cancelled(err)
 			}
 			now = t.now()
