@@ -50,8 +50,13 @@ func (g *Gateway) serveAdmin(failed chan<- error) (stop func(), err error) {
 		Handler: a.guard.Wrap(a.routes()), ReadHeaderTimeout: 10 * time.Second, ReadTimeout: time.Minute, WriteTimeout: time.Minute,
 		IdleTimeout: time.Minute, MaxHeaderBytes: 16 << 10, ErrorLog: slog.NewLogLogger(g.log.Handler(), slog.LevelDebug),
 	}
+	server.TLSConfig = g.tlsConfig(adminCertificate)
 	go func() {
-		if err := server.Serve(g.private); err != nil && !errors.Is(err, http.ErrServerClosed) {
+		serve := server.Serve
+		if server.TLSConfig != nil {
+			serve = func(l net.Listener) error { return server.ServeTLS(l, "", "") }
+		}
+		if err := serve(g.private); err != nil && !errors.Is(err, http.ErrServerClosed) {
 			failed <- fmt.Errorf("admin: %w", err)
 		}
 	}()
@@ -96,7 +101,7 @@ func (a *admin) sameHost(next http.Handler) http.Handler {
 		}
 		// Pages of the console send their origin; who calls the API is no page.
 		foreign := r.Header.Get("Origin") != "" && !strings.HasPrefix(r.URL.Path, consolePath)
-		if !isLoopback(host) && !strings.EqualFold(host, a.host) && net.ParseIP(host) == nil || foreign {
+		if !isLoopback(host) && !strings.EqualFold(host, a.host) && net.ParseIP(host) == nil && !a.certified(host) || foreign {
 			return failwell.FromCondition(failwell.PermissionDenied, fmt.Errorf("host %q is not this listener's", r.Host))
 		}
 		if clean := path.Clean(r.URL.Path); clean != r.URL.Path && clean+"/" != r.URL.Path {
@@ -106,6 +111,13 @@ func (a *admin) sameHost(next http.Handler) http.Handler {
 		next.ServeHTTP(w, r)
 		return nil
 	})
+}
+
+// certified reports whether the listener's certificate is for a name: a page
+// cannot have pointed it here, since browsers would have refused the certificate.
+func (a *admin) certified(host string) bool {
+	cert := a.gateway.live.Load().adminCert
+	return cert != nil && cert.Leaf.VerifyHostname(host) == nil
 }
 
 func (a *admin) health(w http.ResponseWriter, _ *http.Request) error {

@@ -194,6 +194,15 @@ func (g *Gateway) address(l *net.Listener) string {
 	return (*l).Addr().String()
 }
 
+// AdminURL is the base URL for operators, "" where AdminAddr is.
+func (g *Gateway) AdminURL() string {
+	address := g.AdminAddr()
+	if address == "" {
+		return ""
+	}
+	return schemeOf(g.live.Load().adminCert) + address
+}
+
 // Contract is the contract in force; a reload replaces it.
 func (g *Gateway) Contract() *contract.Contract { return g.live.Load().contract }
 
@@ -211,21 +220,30 @@ func (g *Gateway) URL() string {
 	if address == "" {
 		return ""
 	}
-	if g.live.Load().cert != nil {
-		return "https://" + address
-	}
-	return "http://" + address
+	return schemeOf(g.live.Load().cert) + address
 }
 
-func (g *Gateway) tlsConfig() *tls.Config {
-	if g.live.Load().cert == nil {
+func schemeOf(cert *tls.Certificate) string {
+	if cert != nil {
+		return "https://"
+	}
+	return "http://"
+}
+
+// tlsConfig is for a listener whose certificate a reload may replace; nil where
+// there is none.
+func (g *Gateway) tlsConfig(certificate func(*generation) *tls.Certificate) *tls.Config {
+	if certificate(g.live.Load()) == nil {
 		return nil
 	}
 	return &tls.Config{
 		MinVersion: tls.VersionTLS12,
 		NextProtos: []string{"h2", "http/1.1"},
 		GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) {
-			return g.live.Load().cert, nil
+			return certificate(g.live.Load()), nil
 		},
 	}
 }
+
+func publicCertificate(n *generation) *tls.Certificate { return n.cert }
+func adminCertificate(n *generation) *tls.Certificate  { return n.adminCert }

@@ -30,6 +30,7 @@ type generation struct {
 	pool      *pool
 	hygiene   hygiene
 	cert      *tls.Certificate
+	adminCert *tls.Certificate
 	roots     *x509.CertPool
 	// patience is the longest that any operation waits for an upstream.
 	patience time.Duration
@@ -80,12 +81,11 @@ func (g *Gateway) build(s Settings, old *generation) (*generation, error) {
 	} else if n.contract, err = g.withOpenAPI(n.contract, s.OpenAPI); err != nil {
 		faults = append(faults, err)
 	}
-	if s.TLSCert != "" {
-		cert, err := tls.LoadX509KeyPair(s.TLSCert, s.TLSKey)
-		if err != nil {
-			faults = append(faults, fmt.Errorf("tls_cert %s, tls_key %s: %w", s.TLSCert, s.TLSKey, err))
-		}
-		n.cert = &cert
+	if n.cert, err = readCertificate("tls", s.TLSCert, s.TLSKey); err != nil {
+		faults = append(faults, err)
+	}
+	if n.adminCert, err = readCertificate("admin_tls", s.AdminTLSCert, s.AdminTLSKey); err != nil {
+		faults = append(faults, err)
 	}
 	if n.roots, err = readRoots(s.UpstreamCA); err != nil {
 		faults = append(faults, err)
@@ -116,6 +116,19 @@ func (g *Gateway) build(s Settings, old *generation) (*generation, error) {
 		n.admission = old.admission.WithContract(n.contract)
 	}
 	return n, n.guarded(g)
+}
+
+// readCertificate reads what a listener shows; no files mean that it speaks in
+// the clear.
+func readCertificate(setting, certFile, keyFile string) (*tls.Certificate, error) {
+	if certFile == "" {
+		return nil, nil //nolint:nilnil // there is none
+	}
+	cert, err := tls.LoadX509KeyPair(certFile, keyFile)
+	if err != nil {
+		return nil, fmt.Errorf("%[1]s_cert %[2]s, %[1]s_key %[3]s: %[4]w", setting, certFile, keyFile, err)
+	}
+	return &cert, nil
 }
 
 // readRoots reads certificate authorities; no file means the system's.

@@ -72,6 +72,7 @@ func (s Settings) fixed(next Settings) error {
 		{"otlp_headers", slices.Equal(s.OTLPHeaders, next.OTLPHeaders)},
 		{"records_max", s.RecordsMax == next.RecordsMax},
 		{"tls_cert and tls_key as a whole", (s.TLSCert == "") == (next.TLSCert == "")},
+		{"admin_tls_cert and admin_tls_key as a whole", (s.AdminTLSCert == "") == (next.AdminTLSCert == "")},
 	} {
 		if !x.same {
 			faults = append(faults, fmt.Errorf("%s cannot change while the gateway runs, restart it", x.name))

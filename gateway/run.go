@@ -100,7 +100,7 @@ func (g *Gateway) serve(base context.Context, s Settings, failed chan<- error) [
 	http1 := newServer(int(s.MaxHeader) - 4<<10)
 	http1.Protocols = new(http.Protocols)
 	http1.Protocols.SetHTTP1(true)
-	f := newFront(g.public, g.tlsConfig(), s.HeaderTimeout, g.refusal)
+	f := newFront(g.public, g.tlsConfig(publicCertificate), s.HeaderTimeout, g.refusal)
 	if f.tls == nil {
 		go run(http1, f)
 		return []*http.Server{http1}

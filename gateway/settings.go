@@ -41,6 +41,12 @@ type Settings struct {
 	// AdminScope is "loopback" (default) or "any", without which an admin
 	// address that others can reach is refused.
 	AdminScope string `env:"FAILWELL_ADMIN_SCOPE" help:"Who may reach the admin listener: loopback, or any." name:"admin-scope" placeholder:"SCOPE" yaml:"admin_scope"`
+	// AdminTLSCert and AdminTLSKey are PEM files for the admin listener; both or
+	// none. They are read again on reload. Names of the certificate are names under
+	// which the listener answers.
+	AdminTLSCert string `env:"FAILWELL_ADMIN_TLS_CERT" help:"File with the TLS certificate chain of the admin listener." name:"admin-tls-cert" placeholder:"FILE" yaml:"admin_tls_cert"`
+	// AdminTLSKey belongs to AdminTLSCert.
+	AdminTLSKey string `env:"FAILWELL_ADMIN_TLS_KEY" help:"File with the TLS private key of the admin listener." name:"admin-tls-key" placeholder:"FILE" yaml:"admin_tls_key"`
 	// Store is where keys, accounts, limits and idempotency records are kept.
 	// Gateways with the same one share all of it. Whoever opens stores gives its
 	// default.
@@ -183,6 +189,9 @@ func (s Settings) Check() error {
 	}
 	if (s.TLSCert == "") != (s.TLSKey == "") {
 		wrong("tls_cert and tls_key belong together, give both or none")
+	}
+	if (s.AdminTLSCert == "") != (s.AdminTLSKey == "") {
+		wrong("admin_tls_cert and admin_tls_key belong together, give both or none")
 	}
 	oneOf := func(name, value string, allowed ...string) {
 		if !slices.Contains(allowed, value) {

@@ -131,6 +131,7 @@ func TestSettingsAreChecked(t *testing.T) {
 		"password":       {func(s *gateway.Settings) { s.Upstreams = []string{"http://u:secret@h"} }, "holds a password"},
 		"query":          {func(s *gateway.Settings) { s.Upstreams = []string{"http://h?q"} }, "has a query"},
 		"half of TLS":    {func(s *gateway.Settings) { s.TLSCert = "x" }, "belong together"},
+		"half of admin":  {func(s *gateway.Settings) { s.AdminTLSKey = "x" }, "admin_tls_cert and admin_tls_key belong together"},
 		"credentials":    {func(s *gateway.Settings) { s.Credentials = "maybe" }, "choose one of strip, pass"},
 		"foreign":        {func(s *gateway.Settings) { s.Foreign = "maybe" }, "choose one of pass, translate"},
 		"adaptive":       {func(s *gateway.Settings) { s.AdaptiveLimit = "yes" }, "choose one of off, on"},

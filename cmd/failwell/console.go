@@ -14,7 +14,7 @@ type consoleCmd struct{ adminPlace }
 // Run prints a link with which a browser is signed in to the console of a
 // running gateway, once.
 func (x *consoleCmd) Run(ctx context.Context, c *console) error {
-	client, err := x.open()
+	client, err := x.openAdmin()
 	if err != nil {
 		return err
 	}
@@ -48,7 +48,7 @@ func withConsole(config *gateway.Config) *pages.Console {
 
 // consoleURL is where the console is, or "" without an admin listener.
 func consoleURL(g *gateway.Gateway) string {
-	if url := adminURL(g); url != "" {
+	if url := g.AdminURL(); url != "" {
 		return url + pages.Path
 	}
 	return ""
@@ -56,5 +56,5 @@ func consoleURL(g *gateway.Gateway) string {
 
 // inviting is a link that signs whoever runs the gateway in.
 func inviting(g *gateway.Gateway, made *pages.Console) string {
-	return strings.TrimSuffix(adminURL(g), "/") + made.Invite(g.AdminToken())
+	return strings.TrimSuffix(g.AdminURL(), "/") + made.Invite(g.AdminToken())
 }

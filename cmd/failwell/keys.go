@@ -6,7 +6,6 @@ import (
 	"log/slog"
 	"strconv"
 	"strings"
-	"syscall"
 	"time"
 
 	"github.com/failwell/failwell/admission"
@@ -24,9 +23,10 @@ type keysCmd struct {
 // keyPlace is where a command finds keys: at a running gateway, or in the store
 // while none runs.
 type keyPlace struct {
-	Admin    string `default:"http://127.0.0.1:8081"                                                    env:"FAILWELL_ADMIN_URL"                                 help:"Admin listener of a running gateway (${default})." placeholder:"URL"`
+	adminAt
+
 	Store    string `help:"The store, when no gateway runs on it: pebble:DIR, redis:// or postgres://." placeholder:"URL"`
-	Contract string `env:"FAILWELL_CONTRACT"                                                            help:"With --store: the contract that the keys are for." placeholder:"NAME|FILE"                                  short:"c"`
+	Contract string `env:"FAILWELL_CONTRACT"                                                            help:"With --store: the contract that the keys are for." placeholder:"NAME|FILE" short:"c"`
 	JSON     bool   `help:"Print JSON."`
 }
 
@@ -89,6 +89,9 @@ func refusal(err error) error {
 	if _, ok := errors.AsType[*hintError](err); ok {
 		return err
 	}
+	if why := unanswered(err); why != nil {
+		return why
+	}
 	switch {
 	case errors.Is(err, admission.ErrNoAccount):
 		return hinted(err, "failwell accounts list shows the ids")
@@ -98,8 +101,6 @@ func refusal(err error) error {
 		if what, hint, ok := strings.Cut(err.Error(), "; "); ok {
 			return hinted(errors.New(what), hint) //nolint:err113 // the same error, with its hint apart
 		}
-	case errors.Is(err, syscall.ECONNREFUSED):
-		return hinted(errors.New("no gateway answers at the admin address"), "start one with failwell serve, or name the store with --store when none runs")
 	}
 	return err
 }

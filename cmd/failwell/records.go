@@ -9,7 +9,6 @@ import (
 	"log/slog"
 	"reflect"
 	"strings"
-	"syscall"
 	"unicode"
 	"unicode/utf8"
 
@@ -22,9 +21,10 @@ import (
 // recordPlace is where a command finds records: at a running gateway, or in a
 // store.
 type recordPlace struct {
-	Admin    string `default:"http://127.0.0.1:8081"                                                    env:"FAILWELL_ADMIN_URL"                                 help:"Admin listener of a running gateway (${default})." placeholder:"URL"`
+	adminAt
+
 	Store    string `help:"The store, when no gateway runs on it: pebble:DIR, redis:// or postgres://." placeholder:"URL"`
-	Contract string `env:"FAILWELL_CONTRACT"                                                            help:"With --store: the contract, to explain errors by." placeholder:"NAME|FILE"                                  short:"c"`
+	Contract string `env:"FAILWELL_CONTRACT"                                                            help:"With --store: the contract, to explain errors by." placeholder:"NAME|FILE" short:"c"`
 	JSON     bool   `help:"Print JSON."`
 }
 
@@ -40,13 +40,13 @@ type records interface {
 // with opens the place, lets work happen there and closes it.
 func (x *recordPlace) with(ctx context.Context, c *console, work func(records) error) error {
 	if x.Store == "" {
-		client, err := (&keyPlace{Admin: x.Admin}).openAdmin()
+		client, err := x.openAdmin()
 		if err != nil {
 			return err
 		}
 		err = work(client)
-		if errors.Is(err, syscall.ECONNREFUSED) {
-			return hinted(errors.New("no gateway answers at the admin address"), "start one with failwell serve, or name the store with --store when none runs")
+		if why := unanswered(err); why != nil {
+			return why
 		}
 		return err
 	}

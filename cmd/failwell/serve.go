@@ -72,7 +72,7 @@ func (x *serveCmd) serve(ctx context.Context, c *console, g *gateway.Gateway) er
 	signal.Notify(hangup, syscall.SIGHUP)
 	defer signal.Stop(hangup)
 	if x.JSON {
-		if err := c.json(map[string]string{"url": g.URL(), "admin": adminURL(g), "console": consoleURL(g)}); err != nil {
+		if err := c.json(map[string]string{"url": g.URL(), "admin": g.AdminURL(), "console": consoleURL(g)}); err != nil {
 			return errors.Join(err, g.Close()) // it closes what was opened
 		}
 	}
@@ -95,15 +95,8 @@ func (x *serveCmd) serve(ctx context.Context, c *console, g *gateway.Gateway) er
 	return nil
 }
 
-func adminURL(g *gateway.Gateway) string {
-	if g.AdminAddr() == "" {
-		return ""
-	}
-	return "http://" + g.AdminAddr()
-}
-
 func adminNote(g *gateway.Gateway) string {
-	if url := adminURL(g); url != "" {
+	if url := g.AdminURL(); url != "" {
 		return "admin and console on " + url
 	}
 	return "admin is off"

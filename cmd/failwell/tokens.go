@@ -18,13 +18,9 @@ type tokensCmd struct {
 
 // adminPlace is a running gateway.
 type adminPlace struct {
-	Admin string `default:"http://127.0.0.1:8081" env:"FAILWELL_ADMIN_URL" help:"Admin listener of a running gateway (${default})." placeholder:"URL"`
-	JSON  bool   `help:"Print JSON."`
-}
+	adminAt
 
-func (x *adminPlace) open() (*gateway.AdminClient, error) {
-	place := keyPlace{Admin: x.Admin}
-	return place.openAdmin()
+	JSON bool `help:"Print JSON."`
 }
 
 type tokensCreateCmd struct {
@@ -41,7 +37,7 @@ func (x *tokensCreateCmd) Run(ctx context.Context, c *console) error {
 	if err != nil {
 		return err
 	}
-	client, err := x.open()
+	client, err := x.openAdmin()
 	if err != nil {
 		return err
 	}
@@ -60,7 +56,7 @@ type tokensListCmd struct{ adminPlace }
 
 // Run lists tokens.
 func (x *tokensListCmd) Run(ctx context.Context, c *console) error {
-	client, err := x.open()
+	client, err := x.openAdmin()
 	if err != nil {
 		return err
 	}
@@ -89,7 +85,7 @@ type tokensRevokeCmd struct {
 
 // Run ends a token.
 func (x *tokensRevokeCmd) Run(ctx context.Context, c *console) error {
-	client, err := x.open()
+	client, err := x.openAdmin()
 	if err != nil {
 		return err
 	}
@@ -111,7 +107,7 @@ type auditCmd struct {
 
 // Run lists what has been changed over the admin API.
 func (x *auditCmd) Run(ctx context.Context, c *console) error {
-	client, err := x.open()
+	client, err := x.openAdmin()
 	if err != nil {
 		return err
 	}
@@ -147,7 +143,7 @@ type keysRotateCmd struct {
 
 // Run replaces a key by a new one.
 func (x *keysRotateCmd) Run(ctx context.Context, c *console) error {
-	client, err := x.open()
+	client, err := x.openAdmin()
 	if err != nil {
 		return err
 	}

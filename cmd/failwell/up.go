@@ -100,13 +100,13 @@ func (x *upCmd) gateway(ctx context.Context, s store.Store, upstream string, log
 func (x *upCmd) show(c *console, g *gateway.Gateway, api *sandbox.Sandbox, made *pages.Console) error {
 	url := g.URL() + api.BasePath()
 	if x.JSON {
-		return c.json(map[string]any{"url": g.URL(), "base_url": url, "admin": adminURL(g), "console": inviting(g, made), "keys": api.Keys()})
+		return c.json(map[string]any{"url": g.URL(), "base_url": url, "admin": g.AdminURL(), "console": inviting(g, made), "keys": api.Keys()})
 	}
 	p := c.painterFor(c.stdout)
 	if err := c.printf("%s behind the gateway\n", p.bold(api.Contract().Title)); err != nil {
 		return err
 	}
-	if err := c.pairs(p, [][2]string{{"api", url}, {"admin", adminURL(g)}, {"console", inviting(g, made)}}); err != nil {
+	if err := c.pairs(p, [][2]string{{"api", url}, {"admin", g.AdminURL()}, {"console", inviting(g, made)}}); err != nil {
 		return err
 	}
 	if err := errors.Join(c.print("\n"), c.table(p, "keys", []string{"STATE", "KEY"}, keyRows(api.Keys()))); err != nil {

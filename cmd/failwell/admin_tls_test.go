@@ -1,0 +1,105 @@
+package main
+
+import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/pem"
+	"math/big"
+	"net"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+)
+
+// ownCertificate is one for this machine that nobody knows, in files.
+func ownCertificate(t *testing.T) (cert, key string) {
+	t.Helper()
+	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "localhost"}, DNSNames: []string{"localhost"}, IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
+		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour), IsCA: true, BasicConstraintsValid: true,
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, &private.PublicKey, private)
+	if err != nil {
+		t.Fatal(err)
+	}
+	secret, err := x509.MarshalPKCS8PrivateKey(private)
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	cert, key = filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem")
+	for file, block := range map[string]*pem.Block{cert: {Type: "CERTIFICATE", Bytes: der}, key: {Type: "PRIVATE KEY", Bytes: secret}} {
+		if err := os.WriteFile(file, pem.EncodeToMemory(block), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return cert, key
+}
+
+// Every command that talks to a gateway does so over TLS, with the token that the
+// gateway left or one from elsewhere, and says what is missing.
+func TestAdminOverTLS(t *testing.T) {
+	t.Setenv("XDG_RUNTIME_DIR", t.TempDir())
+	cert, key := ownCertificate(t)
+	s := start(t, nil, "serve", "--contract", "heppu", "--upstream", "http://127.0.0.1:1", "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0",
+		"--store", "memory:", "--admin-tls-cert", cert, "--admin-tls-key", key)
+	admin := s.url("admin")
+	if !strings.HasPrefix(admin, "https://") || !strings.HasPrefix(s.url("console"), admin) {
+		t.Fatalf("the admin listener is at %s, the console at %s", admin, s.url("console"))
+	}
+	if status, _ := get(t, s.url("url")+"/api/v1/agents", ""); status != 401 {
+		t.Errorf("a caller without a key gets %d", status)
+	}
+	at := []string{"--admin", admin, "--admin-ca", cert}
+	for _, command := range []string{"keys create", "keys list", "accounts list", "tokens list", "audit", "log --limit 1", "console"} {
+		out, complaint, code := call(t, "", append(strings.Fields(command), at...)...)
+		if code != 0 || out == "" {
+			t.Errorf("%s: status %d: %s%s", command, code, out, complaint)
+		}
+		if command == "console" && !strings.HasPrefix(out, admin+"/console/sign-in?") {
+			t.Errorf("the link is %s", out)
+		}
+	}
+	out, complaint, code := call(t, "", append([]string{"log", "--json", "--limit", "1"}, at...)...)
+	id := regexp.MustCompile(`"id":"(req_[^"]+)"`).FindStringSubmatch(out)
+	if code != 0 || id == nil {
+		t.Fatalf("log: status %d: %s%s", code, out, complaint)
+	}
+	if out, complaint, code := call(t, "", append([]string{"trace", id[1]}, at...)...); code != 0 || !strings.Contains(out, "missing_api_key") {
+		t.Errorf("trace: status %d: %s%s", code, out, complaint)
+	}
+
+	secret, _, _ := call(t, "", append([]string{"tokens", "create", "elsewhere"}, at...)...)
+	t.Setenv("XDG_RUNTIME_DIR", t.TempDir()) // as on another machine: there is no file
+	if out, complaint, code := call(t, "", append([]string{"keys", "list", "--admin-token", strings.TrimSpace(secret)}, at...)...); code != 0 {
+		t.Errorf("with a token: status %d: %s%s", code, out, complaint)
+	}
+	for name, x := range map[string]struct {
+		args []string
+		want string
+	}{
+		"unknown authority": {[]string{"--admin", admin, "--admin-token", "t"}, "hint: name the authority of its certificate with --admin-ca"},
+		"no TLS":            {[]string{"--admin", strings.Replace(admin, "https", "http", 1), "--admin-token", "t"}, "hint: write --admin https://…"},
+		"TLS where none is": {[]string{"--admin", strings.Replace(s.url("url"), "http", "https", 1), "--admin-token", "t"}, "hint: write --admin http://…"},
+		"no such file":      {[]string{"--admin", admin, "--admin-token", "t", "--admin-ca", "nope.pem"}, "hint: check the path given with --admin-ca"},
+		"no PEM":            {[]string{"--admin", admin, "--admin-token", "t", "--admin-ca", "main.go"}, "main.go holds no certificate in PEM form"},
+		"wrong token":       {[]string{"--admin", admin, "--admin-token", "t", "--admin-ca", cert}, "hint: it may have ended; failwell tokens create"},
+		"no token":          {[]string{"--admin", admin, "--admin-ca", cert}, "FAILWELL_ADMIN_TOKEN"},
+	} {
+		for _, command := range [][]string{{"keys", "list"}, {"log"}, {"tokens", "list"}} {
+			if _, complaint, code := call(t, "", append(command, x.args...)...); code != 1 || !strings.Contains(complaint, x.want) {
+				t.Errorf("%s, %v: status %d: %s, want %s", name, command, code, complaint, x.want)
+			}
+		}
+	}
+}
