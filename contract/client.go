@@ -81,6 +81,11 @@ type Hint struct {
 	Header string
 	Body   []string
 	Unit   hint.Unit
+
+	// name is the header's in canonical form. limits says that it tells of a limit,
+	// and may be on any response.
+	name   string
+	limits bool
 }
 
 // StatusAdvice is retry advice for a range of statuses.

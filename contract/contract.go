@@ -10,6 +10,7 @@ package contract
 
 import (
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"github.com/failwell/failwell/contract/condition"
@@ -67,6 +68,10 @@ type Contract struct {
 	byStatus    map[int]*StatusRow
 	compiled    map[*Code]*program
 	lines       map[string]int
+	// trees are lent for one body each, and lately is what was glanced at last;
+	// copies of a contract share both.
+	trees  *jsonTrees
+	lately *atomic.Pointer[glanced]
 }
 
 // Position is a place in a contract file. Line starts at 1.

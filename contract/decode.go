@@ -31,22 +31,48 @@ const MaxErrorBody = 1 << 20
 // Status, request id and an account of what was found are never lost, whatever
 // the body holds.
 func (c *Contract) Decode(r Response, now time.Time) (f Failure, ok bool) {
-	if len(r.Body) > MaxErrorBody {
-		r.Body = r.Body[:MaxErrorBody]
+	ok = c.read(&reading{Response: r, now: now}, &f)
+	return f, ok
+}
+
+// reading is the work on one response.
+type reading struct {
+	Response
+
+	body  jsonValue // absent when the body is no JSON
+	now   time.Time
+	hasty bool
+}
+
+// clock is the instant against which dates are read.
+func (x *reading) clock() time.Time {
+	if x.hasty {
+		return ServerTime(x.Header, x.now)
 	}
-	var body jsonBody
-	if c != nil {
-		body = bodyOf(r.Body)
-		if f, ok = c.decodeEnvelope(r, body, now); ok {
-			return f, true
-		}
-		if items := c.decodePartial(r, body, now); len(items) > 0 {
-			f = items[0].Failure
-			f.Status, f.Items = r.Status, items
-			return f, true
-		}
+	return x.now
+}
+
+func (c *Contract) read(x *reading, f *Failure) bool {
+	if len(x.Body) > MaxErrorBody {
+		x.Body = x.Body[:MaxErrorBody]
 	}
-	return c.decodeGuess(r, body, now)
+	if c == nil {
+		return c.decodeGuess(x, f)
+	}
+	tree := c.trees.borrow()
+	defer c.trees.giveBack(tree)
+	if tree.parse(x.Body) {
+		x.body = tree.root()
+	}
+	if c.decodeEnvelope(x, f) {
+		return true
+	}
+	if items := c.decodePartial(x); len(items) > 0 {
+		*f = items[0].Failure
+		f.Status, f.Items = x.Status, items
+		return true
+	}
+	return c.decodeGuess(x, f)
 }
 
 func header(h map[string][]string, name string) string {
@@ -54,58 +80,60 @@ func header(h map[string][]string, name string) string {
 		return v[0]
 	}
 	for key, v := range h {
-		if len(v) > 0 && strings.EqualFold(key, name) {
+		if len(key) == len(name) && len(v) > 0 && strings.EqualFold(key, name) { // names are ASCII
 			return v[0]
 		}
 	}
 	return ""
 }
 
-// jsonBody is a body's JSON, if it is any.
-type jsonBody struct {
-	value  any
-	isJSON bool
+// canonical is the form in which net/http has a header's name.
+func canonical(name string) string {
+	out := []byte(name)
+	for i, c := range out {
+		begins := i == 0 || out[i-1] == '-'
+		if begins && c >= 'a' && c <= 'z' || !begins && c >= 'A' && c <= 'Z' {
+			out[i] ^= 0x20
+		}
+	}
+	return string(out)
 }
 
-func bodyOf(raw []byte) (b jsonBody) {
-	b.value, b.isJSON = parseBody(raw)
-	return b
-}
-
-func (c *Contract) decodeEnvelope(r Response, body jsonBody, now time.Time) (Failure, bool) {
-	success := r.Status >= 200 && r.Status < 400
-	var best match
+func (c *Contract) decodeEnvelope(x *reading, f *Failure) bool {
+	success := x.Status >= 200 && x.Status < 400
+	var room [2]match
+	m, best := &room[0], &room[1]
 	var used *Envelope // best's; nil when there is none
 	var code *Code
 	for _, e := range c.Envelopes {
-		if success && !slices.Contains(e.Inside, r.Status) {
+		if success && !slices.Contains(e.Inside, x.Status) {
 			continue
 		}
-		m := match{contract: c}
-		if e.body != nil && (!body.isJSON || !m.node(e.body, body.value, nil)) {
+		*m = match{contract: c}
+		if e.body != nil && (x.body.node == nil || !m.node(e.body, x.body, nil)) {
 			continue
 		}
-		if e.text != nil && !m.text(e.text.parts, string(r.Body), nil, e.escape()) {
+		if e.text != nil && !m.text(e.text.parts, string(x.Body), nil, e.escape()) {
 			continue
 		}
-		if !m.headers(e, r.Header) {
+		if !m.headers(e, x.Header) {
 			continue
 		}
-		found := c.identify(&m, e, r)
-		if used != nil && !better(&m, found, e, &best, code, used) {
+		found := c.identify(m, e, &x.Response)
+		if used != nil && !better(m, found, e, best, code, used) {
 			continue
 		}
-		best, used, code = m, e, found
+		m, best, used, code = best, m, e, found
 	}
 	if used == nil || code == nil && !best.coded {
-		return Failure{}, false
+		return false
 	}
 	if success && code == nil && (!c.OpenCodes || slices.Contains(used.Successes, best.code)) {
-		return Failure{}, false // the same shape tells of successes
+		return false // the same shape tells of successes
 	}
-	f := c.interpret(&best, code, r, body, now)
+	c.interpret(best, code, x, f)
 	f.Envelope = used.Name
-	return f, true
+	return true
 }
 
 // better compares two envelopes that both match a body: one that leads to a
@@ -147,7 +175,7 @@ func (m *match) headers(e *Envelope, h map[string][]string) bool {
 
 // identify finds the catalogue entry of a match: by the code on the wire, and
 // where none is sent, or one is shared, by status, type and title.
-func (c *Contract) identify(m *match, e *Envelope, r Response) *Code {
+func (c *Contract) identify(m *match, e *Envelope, r *Response) *Code {
 	wire := m.code
 	if !m.coded && c.Headers.Code != "" {
 		wire = header(r.Header, c.Headers.Code)
@@ -182,19 +210,19 @@ func (c *Code) likeness(m *match, e *Envelope, status int) (score int, fits bool
 		if m.numeric != c.Numeric && e.body != nil {
 			score = 8
 		}
-	} else if c.Envelope != e || c.Wire != "" && e.Carries("code") {
+	} else if c.Envelope != e || c.Wire != "" && e.slots.holds(slotCode) {
 		return 0, false // without a code on the wire only codes that are not sent fit
 	}
-	if m.typ != "" && c.Type != "" && e.Carries("type") {
+	if m.typ != "" && c.Type != "" && e.slots.holds(slotType) {
 		if m.typ != c.Type {
 			return score, m.coded
 		}
 		score += 4
 	}
-	if m.subcode != c.Subcode && e.Carries("subcode") {
+	if m.subcode != c.Subcode && e.slots.holds(slotSubcode) {
 		return score, m.coded && c.Subcode == ""
 	}
-	if m.title != "" && c.Title == m.title && e.Carries("title") {
+	if m.title != "" && c.Title == m.title && e.slots.holds(slotTitle) {
 		score += 2
 	}
 	if c.Envelope == e {
@@ -212,20 +240,20 @@ func (c *Code) likeness(m *match, e *Envelope, status int) (score int, fits bool
 }
 
 // interpret settles what the slots held, now that the code is known.
-func (c *Contract) interpret(m *match, code *Code, r Response, body jsonBody, now time.Time) Failure {
-	f := Failure{
-		Code: code, WireCode: m.code, Status: r.Status, Message: m.message, RequestID: m.requestID, QuotedID: m.quoted, Time: m.at,
-		RetryAfter: m.wait, HasRetryAfter: m.waits, Type: m.typ, Fields: m.fields, Certain: code != nil,
+func (c *Contract) interpret(m *match, code *Code, x *reading, f *Failure) {
+	*f = Failure{
+		Code: code, WireCode: m.code, Status: x.Status, Message: m.message, RequestID: m.requestID, QuotedID: m.quoted, Time: m.at,
+		RetryAfter: m.wait, HasRetryAfter: m.waits, Type: m.typ, Certain: code != nil,
 	}
 	if f.Status == 0 {
 		f.Status = m.status
 	}
-	f.Params, f.Fields = c.readParams(code, m, &f)
+	f.Params, f.Fields = c.readParams(code, m, f)
 	if m.field != "" && len(f.Fields) == 0 {
 		f.Fields = []FieldError{{Path: strings.Split(m.field, ".")}}
 	}
-	if f.RequestID == "" {
-		f.RequestID = header(r.Header, c.Headers.RequestID.Name)
+	if f.RequestID == "" && !x.hasty {
+		f.RequestID = header(x.Header, c.Headers.RequestID.Name)
 	}
 	if code != nil {
 		f.Condition = code.Condition(f.Status)
@@ -233,31 +261,30 @@ func (c *Contract) interpret(m *match, code *Code, r Response, body jsonBody, no
 			f.Type = code.Type
 		}
 	}
-	c.fill(&f, r, now)
+	if f.Condition == "" || f.RequestID == "" && !x.hasty {
+		c.fill(f, x)
+	}
 	f.Retry = c.RetryFor(code, f.Status)
 	if code == nil {
 		f.Why = append(f.Why, "the code "+m.code+" is not in the contract")
 	}
-	if m.status != 0 && r.Status != 0 && m.status != r.Status {
+	if m.status != 0 && x.Status != 0 && m.status != x.Status {
 		f.Why = append(f.Why, "the body names another status than the status line")
 		f.Certain = false
 	}
-	if wait, ok := c.hintOf(r, body, &f, now); ok && waitMatters(&f) {
+	if wait, ok := c.hintOf(x, f); ok && waitMatters(f) {
 		f.RetryAfter, f.HasRetryAfter = wait, true
 	}
-	return f
 }
 
 func waitMatters(f *Failure) bool {
 	return f.Retry != condition.Never || f.Status == 429 || f.Status == 503
 }
 
-// fill takes from conventions what the contract's envelope did not carry.
-func (c *Contract) fill(f *Failure, r Response, now time.Time) {
-	if f.RequestID != "" && f.Condition != "" {
-		return
-	}
-	g := guess.Read(guess.Response(r), now)
+// fill takes from conventions what the contract's envelope did not carry. It takes
+// ten times as long as all the rest.
+func (c *Contract) fill(f *Failure, x *reading) {
+	g := guess.Read(guess.Response(x.Response), x.clock())
 	if f.RequestID == "" {
 		f.RequestID = g.RequestID
 	}
@@ -366,38 +393,48 @@ func readParam(x *Param, v any) (any, bool) {
 // hintOf asks the contract's hints in order. Headers that tell when a limit is
 // free again are often on every response; they count as a wait only for a
 // failure that is about a limit.
-func (c *Contract) hintOf(r Response, body jsonBody, f *Failure, now time.Time) (time.Duration, bool) {
-	for _, h := range c.Client.Hints {
+func (c *Contract) hintOf(x *reading, f *Failure) (time.Duration, bool) {
+	for i := range c.Client.Hints {
+		h := &c.Client.Hints[i]
+		if h.name == "" && h.Header != "" {
+			h = h.settled(c)
+		}
 		var value string
 		if h.Header != "" {
-			if tellsOfLimit(h, c) && !aboutLimit(f) {
+			if h.limits && !aboutLimit(f) {
 				continue
 			}
-			value = header(r.Header, h.Header)
+			if values := x.Header[h.name]; len(values) > 0 {
+				value = values[0]
+			} else if !x.hasty {
+				value = header(x.Header, h.Header)
+			}
 		} else {
-			value = memberText(body.value, h.Body)
+			value = x.body.along(h.Body).plain()
 		}
 		if value == "" {
 			continue
 		}
-		if wait, ok := hint.Parse(value, h.Unit, now); ok {
+		if wait, ok := hint.Parse(value, h.Unit, x.clock()); ok {
 			return wait, true
 		}
 	}
 	return 0, false
 }
 
-func tellsOfLimit(h Hint, c *Contract) bool {
-	const reset = "reset"
-	if strings.EqualFold(h.Header, c.Headers.RateLimit.Reset) {
-		return true
+// settled is the hint with what follows from its header's name. One that a program
+// has put into a contract has to go without until it is asked.
+func (h *Hint) settled(c *Contract) *Hint {
+	out := *h
+	out.name, out.limits = canonical(h.Header), tellsOfLimit(h.Header, c)
+	return &out
+}
+
+func tellsOfLimit(name string, c *Contract) bool {
+	if name == "" {
+		return false
 	}
-	for i := len(reset); i <= len(h.Header); i++ {
-		if strings.EqualFold(h.Header[i-len(reset):i], reset) {
-			return true
-		}
-	}
-	return false
+	return strings.EqualFold(name, c.Headers.RateLimit.Reset) || strings.Contains(strings.ToLower(name), "reset")
 }
 
 func aboutLimit(f *Failure) bool {
@@ -408,50 +445,34 @@ func aboutLimit(f *Failure) bool {
 	return f.Status == 429
 }
 
-func memberText(v any, path []string) string {
-	switch x := memberAt(v, path).(type) {
-	case string:
-		return x
-	case json.Number:
-		return string(x)
-	}
-	return ""
-}
-
-// memberAt follows a dotted path.
-func memberAt(v any, path []string) any {
-	for _, step := range path {
-		object, ok := v.(map[string]any)
-		if !ok {
-			return nil
-		}
-		v = object[step]
-	}
-	return v
-}
-
 // decodePartial finds the failed items of a call on many.
-func (c *Contract) decodePartial(r Response, body jsonBody, now time.Time) []ItemFailure {
+func (c *Contract) decodePartial(x *reading) []ItemFailure {
 	var out []ItemFailure
-	for _, x := range c.Partial {
-		if !slices.ContainsFunc(x.Statuses, func(s StatusRange) bool { return s.Holds(r.Status) }) {
+	for i := range c.Partial {
+		p := &c.Partial[i]
+		if !slices.ContainsFunc(p.Statuses, func(s StatusRange) bool { return s.Holds(x.Status) }) {
 			continue
 		}
-		items, _ := memberAt(body.value, x.Items).([]any)
-		for i, item := range items {
-			failure := memberAt(item, x.Error)
-			if failure == nil || len(out) == maxFields {
+		items := x.body.along(p.Items)
+		if items.kind() != jsonArray {
+			continue
+		}
+		at := -1
+		for item := range items.items() {
+			at++
+			failure := item.along(p.Error)
+			if failure.kind() == jsonNull || len(out) == maxFields {
 				continue
 			}
-			raw, err := json.Marshal(failure)
+			raw, err := json.Marshal(failure.any())
 			if err != nil {
 				continue
 			}
-			item := ItemFailure{Index: i, ID: memberText(item, x.ID)}
+			found := ItemFailure{Index: at, ID: item.along(p.ID).plain()}
 			// An item has no status line: the shape alone decides.
-			var ok bool
-			if item.Failure, ok = c.decodeEnvelope(Response{Header: r.Header, Body: raw}, jsonBody{failure, true}, now); ok {
-				out = append(out, item)
+			alone := reading{Response: Response{Header: x.Header, Body: raw}, body: failure, now: x.now, hasty: x.hasty}
+			if c.decodeEnvelope(&alone, &found.Failure) {
+				out = append(out, found)
 			}
 		}
 	}
@@ -459,23 +480,24 @@ func (c *Contract) decodePartial(r Response, body jsonBody, now time.Time) []Ite
 }
 
 // decodeGuess reads a response that no envelope explains.
-func (c *Contract) decodeGuess(r Response, body jsonBody, now time.Time) (Failure, bool) {
-	g := guess.Read(guess.Response(r), now)
+func (c *Contract) decodeGuess(x *reading, f *Failure) bool {
+	g := guess.Read(guess.Response(x.Response), x.clock())
 	if !g.Failed {
-		return Failure{Status: r.Status, RequestID: g.RequestID}, false
+		*f = Failure{Status: x.Status, RequestID: g.RequestID}
+		return false
 	}
-	f := Failure{
+	*f = Failure{
 		WireCode: g.Code, Type: g.Type, Condition: g.Condition, Status: g.Status, Message: g.Message, RequestID: g.RequestID,
 		RetryAfter: g.RetryAfter, HasRetryAfter: g.HasRetryAfter, Retry: g.Retry, Certain: g.Certain, Why: g.Why,
 	}
-	for _, x := range g.Fields {
-		f.Fields = append(f.Fields, FieldError{In: x.In, Path: x.Path, Message: x.Message, Code: x.Code})
+	for _, of := range g.Fields {
+		f.Fields = append(f.Fields, FieldError{In: of.In, Path: of.Path, Message: of.Message, Code: of.Code})
 	}
 	if g.Param != "" && len(f.Fields) == 0 {
 		f.Fields = []FieldError{{Path: strings.Split(g.Param, ".")}}
 	}
 	if c == nil {
-		return f, true
+		return true
 	}
 	f.Certain = false
 	f.Why = append(f.Why, "no envelope of the contract "+c.API+" has this shape")
@@ -486,8 +508,8 @@ func (c *Contract) decodeGuess(r Response, body jsonBody, now time.Time) (Failur
 		f.Code = row.Code
 	}
 	f.Retry = c.RetryFor(f.Code, f.Status)
-	if wait, ok := c.hintOf(r, body, &f, now); ok {
+	if wait, ok := c.hintOf(x, f); ok {
 		f.RetryAfter, f.HasRetryAfter = wait, true
 	}
-	return f, true
+	return true
 }

@@ -21,6 +21,8 @@ type Envelope struct {
 	body *node
 	// text is the template of a body that is not JSON.
 	text *node
+	// slots are those that the templates have.
+	slots slots
 }
 
 // EnvelopeHeader is a response header with a template for its value.
@@ -134,6 +136,11 @@ const (
 	slotFieldCode
 	slotFieldIn
 )
+
+// slots is a set of them.
+type slots uint32
+
+func (s slots) holds(of slot) bool { return s>>of&1 != 0 }
 
 var slotNames = map[string]slot{
 	"code": slotCode, "subcode": slotSubcode, "type": slotType, "title": slotTitle, "doc_url": slotDocURL,

@@ -2,8 +2,8 @@ package contract
 
 import (
 	"bytes"
-	"encoding/json"
 	"strings"
+	"sync"
 	"unicode/utf16"
 	"unicode/utf8"
 )
@@ -11,29 +11,90 @@ import (
 // maxDepth is how deep a body may be nested, as encoding/json has it.
 const maxDepth = 10_000
 
-// parseBody reads a JSON value that fills the body: maps, slices, strings,
-// json.Number, bool and nil, as encoding/json makes them. A client decodes every
-// failure before it repeats a call, and this takes a quarter of the time and half
-// of the allocations of a json.Decoder: strings are parts of one copy.
-func parseBody(body []byte) (any, bool) {
-	body = bytes.TrimPrefix(body, []byte("\xef\xbb\xbf"))
-	if !utf8.Valid(body) {
-		return nil, false
-	}
-	r := jsonReader{text: string(body)}
-	v, ok := r.value(0)
-	r.space()
-	return v, ok && r.at == len(r.text)
-}
-
 // sharedText is up to which size strings may keep the text that they are a part
 // of in memory.
 const sharedText = 4 << 10
 
+// jsonTree is a body's JSON: one slice of nodes whose strings are parts of one
+// text. A client decodes every failure before it repeats a call; trees of maps
+// and interfaces take several times as long to make and to walk.
+type jsonTree struct {
+	text  string
+	nodes []jsonNode
+}
+
+// jsonNode is a value. Members and elements follow child by next, as indices; 0,
+// the root, is nobody's, so that it stands for none.
+type jsonNode struct {
+	// name is that of a member of an object.
+	name string
+	// text is a string's value, or a number as it is written.
+	text        string
+	child, next int32
+	kind        jsonKind
+}
+
+type jsonKind uint8
+
+const (
+	jsonNull jsonKind = iota
+	jsonFalse
+	jsonTrue
+	jsonNumber
+	jsonString
+	jsonArray
+	jsonObject
+)
+
+// parse reads a JSON value that fills the body. It reuses the tree's nodes.
+func (t *jsonTree) parse(body []byte) bool {
+	t.nodes = t.nodes[:0]
+	t.text = string(bytes.TrimPrefix(body, []byte("\xef\xbb\xbf")))
+	r := jsonReader{text: t.text, nodes: t.nodes}
+	_, ok := r.value(0)
+	r.space()
+	t.nodes = r.nodes
+	return ok && r.at == len(r.text) && (r.bits < utf8.RuneSelf || utf8.ValidString(r.text))
+}
+
+// jsonTrees lends trees, so that reading a failure makes none. A nil one makes
+// them.
+type jsonTrees struct{ pool sync.Pool }
+
+// maxLent is how many nodes a tree may have that is kept.
+const maxLent = 1 << 10
+
+func (p *jsonTrees) borrow() *jsonTree {
+	if p != nil {
+		if t, ok := p.pool.Get().(*jsonTree); ok {
+			return t
+		}
+	}
+	return &jsonTree{nodes: make([]jsonNode, 0, 32)}
+}
+
+// giveBack takes a tree of which nothing but strings is in use any more.
+func (p *jsonTrees) giveBack(t *jsonTree) {
+	if p == nil || cap(t.nodes) > maxLent {
+		return
+	}
+	clear(t.nodes) // keeps no text in memory
+	t.text = ""
+	p.pool.Put(t)
+}
+
 // jsonReader reads RFC 8259.
 type jsonReader struct {
-	text string
-	at   int
+	text  string
+	at    int
+	nodes []jsonNode
+	// bits are those of all bytes in strings: without the highest they are ASCII.
+	bits byte
+}
+
+func (r *jsonReader) add(n jsonNode) int32 {
+	r.nodes = append(r.nodes, n)
+	return int32(len(r.nodes) - 1)
 }
 
 // space skips white space and returns the byte behind it, 0 at the end.
@@ -48,22 +109,25 @@ func (r *jsonReader) space() byte {
 	return 0
 }
 
-func (r *jsonReader) value(depth int) (any, bool) {
+// value reads what begins here and returns its place.
+func (r *jsonReader) value(depth int) (place int32, ok bool) {
 	switch c := r.space(); c {
 	case '{':
-		return r.object(depth + 1)
+		return r.list(jsonObject, '}', depth+1)
 	case '[':
-		return r.array(depth + 1)
+		return r.list(jsonArray, ']', depth+1)
 	case '"':
-		return r.string()
+		s, ok := r.string()
+		return r.add(jsonNode{kind: jsonString, text: s}), ok
 	case 't':
-		return true, r.word("true")
+		return r.add(jsonNode{kind: jsonTrue}), r.word("true")
 	case 'f':
-		return false, r.word("false")
+		return r.add(jsonNode{kind: jsonFalse}), r.word("false")
 	case 'n':
-		return nil, r.word("null")
+		return r.add(jsonNode{kind: jsonNull}), r.word("null")
 	default:
-		return r.number()
+		s, ok := r.number()
+		return r.add(jsonNode{kind: jsonNumber, text: s}), ok
 	}
 }
 
@@ -73,75 +137,64 @@ func (r *jsonReader) word(w string) bool {
 	return ok
 }
 
-// more reads what follows a member: a comma, or the end of its list.
-func (r *jsonReader) more(end byte) (another, ok bool) {
-	c := r.space()
+// list reads an object or an array.
+func (r *jsonReader) list(of jsonKind, end byte, depth int) (place int32, ok bool) {
 	r.at++
-	return c == ',', c == ',' || c == end
-}
-
-func (r *jsonReader) object(depth int) (any, bool) {
-	r.at++
-	members := map[string]any{}
-	if r.space() == '}' {
+	place = r.add(jsonNode{kind: of})
+	if r.space() == end {
 		r.at++
-		return members, depth <= maxDepth
+		return place, depth <= maxDepth
 	}
-	for depth <= maxDepth {
-		if r.space() != '"' {
-			return nil, false
+	for last := int32(0); depth <= maxDepth; {
+		name := ""
+		if of == jsonObject {
+			if r.space() != '"' {
+				return 0, false
+			}
+			if name, ok = r.string(); !ok || r.space() != ':' {
+				return 0, false
+			}
+			r.at++
 		}
-		name, ok := r.string()
-		if !ok || r.space() != ':' {
-			return nil, false
-		}
-		r.at++
-		v, ok := r.value(depth)
+		item, ok := r.value(depth)
 		if !ok {
-			return nil, false
+			return 0, false
 		}
-		members[name] = v // of several with one name the last one counts
-		if another, ok := r.more('}'); !another {
-			return members, ok
+		r.nodes[item].name = name
+		if last == 0 {
+			r.nodes[place].child = item
+		} else {
+			r.nodes[last].next = item
 		}
-	}
-	return nil, false
-}
-
-func (r *jsonReader) array(depth int) (any, bool) {
-	r.at++
-	list := []any{}
-	if r.space() == ']' {
+		last = item
+		c := r.space()
 		r.at++
-		return list, depth <= maxDepth
-	}
-	for depth <= maxDepth {
-		v, ok := r.value(depth)
-		if !ok {
-			return nil, false
-		}
-		list = append(list, v)
-		if another, ok := r.more(']'); !another {
-			return list, ok
+		if c != ',' {
+			return place, c == end
 		}
 	}
-	return nil, false
+	return 0, false
 }
 
 // string reads a string that begins here.
 func (r *jsonReader) string() (string, bool) {
 	r.at++
-	for i := r.at; i < len(r.text); i++ {
-		switch c := r.text[i]; {
+	rest := r.text[r.at:]
+	bits := byte(0)
+	for i := range len(rest) {
+		c := rest[i]
+		bits |= c
+		if c > '"' && c != '\\' {
+			continue
+		}
+		switch {
 		case c == '"':
-			s := r.text[r.at:i]
-			r.at = i + 1
-			if len(r.text) > sharedText {
-				s = strings.Clone(s)
-			}
-			return s, true
+			r.at += i + 1
+			r.bits |= bits
+			return rest[:i], true
 		case c == '\\':
-			return r.escaped(i)
+			r.bits |= bits
+			return r.escaped(r.at + i)
 		case c < ' ':
 			return "", false
 		}
@@ -155,6 +208,7 @@ func (r *jsonReader) escaped(i int) (string, bool) {
 	for r.at = i; r.at < len(r.text); {
 		c := r.text[r.at]
 		r.at++
+		r.bits |= c
 		switch {
 		case c == '"':
 			return string(out), true
@@ -191,7 +245,7 @@ func (r *jsonReader) paired(u rune) rune {
 		return u
 	}
 	if strings.HasPrefix(r.text[r.at:], `\u`) {
-		second := jsonReader{r.text, r.at + len(`\u`)}
+		second := jsonReader{text: r.text, at: r.at + len(`\u`)}
 		if low, ok := second.hex(); ok {
 			if joined := utf16.DecodeRune(u, low); joined != utf8.RuneError {
 				r.at = second.at
@@ -223,24 +277,25 @@ func (r *jsonReader) hex() (u rune, ok bool) {
 	return u, true
 }
 
-func (r *jsonReader) number() (any, bool) {
+// number reads a number as it is written.
+func (r *jsonReader) number() (string, bool) {
 	start := r.at
 	r.sign('-', '-')
 	if r.at < len(r.text) && r.text[r.at] == '0' {
 		r.at++
 	} else if !r.digits() {
-		return nil, false
+		return "", false
 	}
 	if r.sign('.', '.') && !r.digits() {
-		return nil, false
+		return "", false
 	}
 	if r.sign('e', 'E') {
 		r.sign('+', '-')
 		if !r.digits() {
-			return nil, false
+			return "", false
 		}
 	}
-	return json.Number(strings.Clone(r.text[start:r.at])), true
+	return r.text[start:r.at], true
 }
 
 // sign skips either byte.

@@ -35,10 +35,10 @@ type match struct {
 	exact int
 }
 
-func (m *match) node(n *node, v any, field *FieldError) bool {
+func (m *match) node(n *node, v jsonValue, field *FieldError) bool {
 	switch n.kind {
 	case kindLiteral:
-		if !equalJSON(n.literal, v) {
+		if !v.is(n.literal) {
 			return false
 		}
 		m.exact++
@@ -46,7 +46,7 @@ func (m *match) node(n *node, v any, field *FieldError) bool {
 	case kindSlot:
 		return m.slot(n, v, field)
 	case kindText:
-		s, ok := v.(string)
+		s, ok := v.string()
 		if !ok || !m.text(n.parts, s, field, escapeNone) {
 			return false
 		}
@@ -63,22 +63,24 @@ func (m *match) node(n *node, v any, field *FieldError) bool {
 	case kindMap:
 		return m.fieldMap(n, v)
 	default:
-		tree, ok := v.(map[string]any)
-		return ok && m.tree(n, tree, nil)
+		return v.kind() == jsonObject && m.tree(n, v, nil)
 	}
 }
 
-func equalJSON(a, b any) bool {
-	switch x := a.(type) {
+// is compares a value with a literal of a template.
+func (v jsonValue) is(literal any) bool {
+	switch x := literal.(type) {
+	case string:
+		return v.kind() == jsonString && v.node.text == x
 	case json.Number:
-		y, ok := b.(json.Number)
+		y, ok := v.number()
 		return ok && sameNumber(x, y)
 	case map[string]any, []any:
-		left, err := json.Marshal(a)
-		right, err2 := json.Marshal(b)
+		left, err := json.Marshal(x)
+		right, err2 := json.Marshal(v.any())
 		return err == nil && err2 == nil && bytes.Equal(left, right)
 	}
-	return a == b
+	return literal == v.any()
 }
 
 func sameNumber(a, b json.Number) bool {
@@ -90,9 +92,8 @@ func sameNumber(a, b json.Number) bool {
 	return err == nil && err2 == nil && x == y
 }
 
-func (m *match) object(n *node, v any, field *FieldError) bool {
-	object, ok := v.(map[string]any)
-	if !ok {
+func (m *match) object(n *node, v jsonValue, field *FieldError) bool {
+	if v.kind() != jsonObject {
 		return false
 	}
 	for i := range n.members {
@@ -100,8 +101,8 @@ func (m *match) object(n *node, v any, field *FieldError) bool {
 		if want.node.spread {
 			continue
 		}
-		value, present := object[want.key]
-		if !present || value == nil && want.node.optional {
+		value, present := v.member(want.key)
+		if !present || value.kind() == jsonNull && want.node.optional {
 			if !want.node.optional {
 				return false
 			}
@@ -120,26 +121,26 @@ func (m *match) object(n *node, v any, field *FieldError) bool {
 	}
 	for i := range n.members {
 		if n.members[i].node.spread {
-			m.spread(n, object)
+			m.spread(n, v)
 		}
 	}
 	return true
 }
 
 // spread reads the members that the template does not name as parameters.
-func (m *match) spread(n *node, object map[string]any) {
+func (m *match) spread(n *node, object jsonValue) {
 	named := make(map[string]bool, len(n.members))
 	for i := range n.members {
 		named[n.members[i].key] = true
 	}
-	for name, value := range object {
+	for name, value := range object.members() {
 		if !named[name] {
-			m.params = append(m.params, Value{name, value})
+			m.params = append(m.params, Value{name, value.any()})
 		}
 	}
 }
 
-func (m *match) slot(n *node, v any, field *FieldError) bool {
+func (m *match) slot(n *node, v jsonValue, field *FieldError) bool {
 	switch n.slot {
 	case slotCode:
 		return m.readCode(v)
@@ -150,26 +151,31 @@ func (m *match) slot(n *node, v any, field *FieldError) bool {
 	case slotRetryAfter, slotRetryAfterMillis:
 		return m.readWait(n.slot, v)
 	case slotRetryable:
-		_, ok := v.(bool)
-		return ok
+		return v.kind() == jsonTrue || v.kind() == jsonFalse
 	case slotParams:
-		object, ok := v.(map[string]any)
-		for name, value := range object {
-			m.params = append(m.params, Value{name, value})
+		for name, value := range v.members() {
+			m.params = append(m.params, Value{name, value.any()})
 		}
-		return ok
+		return v.kind() == jsonObject
 	case slotParam:
-		if v != nil {
-			m.params = append(m.params, Value{n.param, v})
+		if v.kind() != jsonNull {
+			m.params = append(m.params, Value{n.param, v.any()})
 		}
 		return true
 	case slotFieldPath:
-		steps, ok := v.([]any)
-		return ok && field != nil && readSteps(steps, field)
+		if v.kind() != jsonArray || field == nil {
+			return false
+		}
+		for step := range v.items() {
+			if !readStep(step, field) {
+				return false
+			}
+		}
+		return true
 	}
-	s, ok := v.(string)
+	s, ok := v.string()
 	if !ok {
-		return v == nil
+		return v.kind() == jsonNull
 	}
 	m.exact++
 	return m.readString(n.slot, s, field)
@@ -214,28 +220,22 @@ func (m *match) readString(of slot, s string, field *FieldError) bool {
 	return true
 }
 
-func (m *match) readCode(v any) bool {
-	switch x := v.(type) {
-	case string:
-		m.code, m.coded = x, true
-	case json.Number:
-		m.code, m.coded, m.numeric = string(x), true, true
+func (m *match) readCode(v jsonValue) bool {
+	switch v.kind() {
+	case jsonString:
+	case jsonNumber:
+		m.numeric = true
 	default:
 		return false
 	}
+	m.code, m.coded = v.plain(), true
 	m.exact++
 	return true
 }
 
-func (m *match) readStatus(v any) bool {
-	number, ok := v.(json.Number)
-	if !ok {
-		if s, isString := v.(string); isString {
-			number, ok = json.Number(s), true
-		}
-	}
-	n, err := strconv.Atoi(string(number))
-	if !ok || err != nil {
+func (m *match) readStatus(v jsonValue) bool {
+	n, err := strconv.Atoi(v.plain())
+	if err != nil {
 		return false
 	}
 	m.status = n
@@ -243,8 +243,8 @@ func (m *match) readStatus(v any) bool {
 	return true
 }
 
-func (m *match) readTimestamp(v any) bool {
-	at, ok := readInstant(v, m.contract.Timestamp)
+func (m *match) readTimestamp(v jsonValue) bool {
+	at, ok := readInstant(v.any(), m.contract.Timestamp)
 	if ok {
 		m.at = at
 	}
@@ -273,10 +273,10 @@ func readInstant(v any, format TimeFormat) (time.Time, bool) {
 	return time.Time{}, false
 }
 
-func (m *match) readWait(of slot, v any) bool {
-	number, ok := v.(json.Number)
+func (m *match) readWait(of slot, v jsonValue) bool {
+	number, ok := v.number()
 	if !ok {
-		return v == nil
+		return v.kind() == jsonNull
 	}
 	n, err := number.Float64()
 	unit := time.Second
@@ -290,43 +290,43 @@ func (m *match) readWait(of slot, v any) bool {
 	return true
 }
 
-func (m *match) array(n *node, v any, field *FieldError) bool {
-	list, ok := v.([]any)
-	if !ok {
+func (m *match) array(n *node, v jsonValue, field *FieldError) bool {
+	if v.kind() != jsonArray {
 		return false
 	}
-	i := 0
+	left := 0
+	for range v.items() {
+		left++
+	}
+	item := v.first()
 	for at, part := range n.parts {
 		if part.spread && part.slot == slotFieldPath {
-			rest := len(list) - i - (len(n.parts) - at - 1)
-			if rest < 0 || field == nil || !readSteps(list[i:i+rest], field) {
+			if field == nil {
 				return false
 			}
-			i += rest
+			for behind := len(n.parts) - at - 1; left > behind; left-- {
+				if !readStep(item, field) {
+					return false
+				}
+				item = item.next()
+			}
 			continue
 		}
-		if i >= len(list) {
+		if left == 0 || !m.node(part, item, field) {
 			return false
 		}
-		if !m.node(part, list[i], field) {
-			return false
-		}
-		i++
+		item = item.next()
+		left--
 	}
-	return i == len(list)
+	return left == 0
 }
 
-func readSteps(steps []any, field *FieldError) bool {
-	for _, step := range steps {
-		switch x := step.(type) {
-		case string:
-			field.Path = append(field.Path, x)
-		case json.Number:
-			field.Path = append(field.Path, string(x))
-		default:
-			return false
-		}
+// readStep adds a name or a position to a field's path.
+func readStep(step jsonValue, field *FieldError) bool {
+	if k := step.kind(); k != jsonString && k != jsonNumber {
+		return false
 	}
+	field.Path = append(field.Path, step.plain())
 	return true
 }
 
@@ -346,12 +346,11 @@ func splitPointer(s string) []string {
 // maxFields bounds the field errors that are read from one body.
 const maxFields = 1000
 
-func (m *match) list(n *node, v any) bool {
-	items, ok := v.([]any)
-	if !ok {
+func (m *match) list(n *node, v jsonValue) bool {
+	if v.kind() != jsonArray {
 		return false
 	}
-	for _, item := range items {
+	for item := range v.items() {
 		var f FieldError
 		if !m.node(n.elem, item, &f) {
 			return false
@@ -363,13 +362,13 @@ func (m *match) list(n *node, v any) bool {
 	return true
 }
 
-func (m *match) fieldMap(n *node, v any) bool {
-	object, ok := v.(map[string]any)
-	if !ok {
+func (m *match) fieldMap(n *node, v jsonValue) bool {
+	if v.kind() != jsonObject {
 		return false
 	}
-	for _, name := range slices.Sorted(maps.Keys(object)) { // one order, whatever that of the body
-		if !m.leaf(n.elem, object[name], strings.Split(name, ".")) {
+	members := v.members()
+	for _, name := range slices.Sorted(maps.Keys(members)) { // one order, whatever that of the body
+		if !m.leaf(n.elem, members[name], strings.Split(name, ".")) {
 			return false
 		}
 	}
@@ -378,38 +377,43 @@ func (m *match) fieldMap(n *node, v any) bool {
 
 // leaf reads the element of a field; a list as element holds one entry per
 // fault of the field.
-func (m *match) leaf(elem *node, v any, path []string) bool {
-	values, single := []any{v}, elem
-	if elem.kind == kindArray && len(elem.parts) == 1 {
-		list, ok := v.([]any)
-		if !ok {
-			return false
-		}
-		values, single = list, elem.parts[0]
+func (m *match) leaf(elem *node, v jsonValue, path []string) bool {
+	if elem.kind != kindArray || len(elem.parts) != 1 {
+		return m.fault(elem, v, path)
 	}
-	for _, value := range values {
-		f := FieldError{}
-		if !m.node(single, value, &f) {
+	if v.kind() != jsonArray {
+		return false
+	}
+	for item := range v.items() {
+		if !m.fault(elem.parts[0], item, path) {
 			return false
-		}
-		f.Path = path
-		if len(m.fields) < maxFields {
-			m.fields = append(m.fields, f)
 		}
 	}
 	return true
 }
 
-func (m *match) tree(n *node, branch map[string]any, path []string) bool {
-	for _, name := range slices.Sorted(maps.Keys(branch)) {
-		value, at := branch[name], slices.Concat(path, []string{name})
+func (m *match) fault(elem *node, v jsonValue, path []string) bool {
+	f := FieldError{}
+	if !m.node(elem, v, &f) {
+		return false
+	}
+	f.Path = path
+	if len(m.fields) < maxFields {
+		m.fields = append(m.fields, f)
+	}
+	return true
+}
+
+func (m *match) tree(n *node, branch jsonValue, path []string) bool {
+	members := branch.members()
+	for _, name := range slices.Sorted(maps.Keys(members)) {
+		value, at := members[name], slices.Concat(path, []string{name})
 		probe := match{contract: m.contract}
 		if probe.leaf(n.elem, value, at) {
 			m.fields = append(m.fields, probe.fields...)
 			continue
 		}
-		deeper, ok := value.(map[string]any)
-		if !ok || len(at) > 64 || !m.tree(n, deeper, at) {
+		if value.kind() != jsonObject || len(at) > 64 || !m.tree(n, value, at) {
 			return false
 		}
 	}
@@ -462,19 +466,21 @@ func literalText(n *node) string {
 
 // slotText reads a slot inside a text, where numbers are text too.
 func (m *match) slotText(n *node, s string, field *FieldError) bool {
-	if n.slot == slotCode {
-		return m.readCode(s)
+	v := jsonNode{kind: jsonString, text: s}
+	switch n.slot {
+	case slotCode:
+		return m.readCode(jsonValue{node: &v})
+	case slotStatus, slotRetryAfter, slotRetryAfterMillis:
+		if s != "" && !isNumber(s) {
+			return false
+		}
+		v.kind = jsonNumber
+	case slotTimestamp:
+		if isNumber(s) {
+			v.kind = jsonNumber
+		}
 	}
-	if s == "" {
-		return true
-	}
-	if n.slot == slotStatus || n.slot == slotRetryAfter || n.slot == slotRetryAfterMillis {
-		return jsonNumber(s) && m.slot(n, json.Number(s), field)
-	}
-	if n.slot == slotTimestamp && jsonNumber(s) {
-		return m.slot(n, json.Number(s), field)
-	}
-	return m.slot(n, s, field)
+	return s == "" || m.slot(n, jsonValue{node: &v}, field)
 }
 
 var xmlUnescaper = strings.NewReplacer("&amp;", "&", "&lt;", "<", "&gt;", ">", "&quot;", `"`, "&apos;", "'", "&#13;", "\r")
@@ -486,7 +492,7 @@ func isXML(mediaType string) bool {
 	return strings.HasSuffix(base, "/xml") || strings.HasSuffix(base, "+xml")
 }
 
-// jsonNumber reports whether s is a JSON number.
-func jsonNumber(s string) bool {
+// isNumber reports whether s is a JSON number.
+func isNumber(s string) bool {
 	return s != "" && (s[0] == '-' || s[0] >= '0' && s[0] <= '9') && json.Valid([]byte(s))
 }

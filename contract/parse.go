@@ -70,7 +70,7 @@ func (s Source) Parse() (*Contract, error) {
 	var d document
 	documentSection().parse(p, root.Content[0], &d)
 	c := &d.Contract
-	c.File, c.lines = s.Name, map[string]int{}
+	c.File, c.lines, c.trees = s.Name, map[string]int{}, &jsonTrees{}
 	indexLines(root.Content[0], "", placeDepth, c.lines)
 	for _, o := range c.Operations {
 		o.settleBody()

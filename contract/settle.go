@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"slices"
 	"strings"
+	"sync/atomic"
 
 	"github.com/failwell/failwell/contract/condition"
 )
@@ -21,6 +22,9 @@ func (p *parser) settle(c *Contract) {
 	p.settleOperations(c)
 	p.checkOccurrence(c)
 	p.settleClient(c)
+	if c.repeatsItself() {
+		c.lately = new(atomic.Pointer[glanced])
+	}
 	for i := range c.Scenarios {
 		c.Scenarios[i].Times = max(c.Scenarios[i].Times, 1)
 	}
@@ -70,6 +74,7 @@ func (p *parser) settleCodes(c *Contract) {
 	c.byName = map[string]*Code{}
 	c.byWire = map[string][]*Code{}
 	for _, e := range c.Envelopes {
+		e.walk(func(n *node) { e.slots |= 1 << n.slot })
 		if e.MediaType == "" {
 			e.MediaType = "application/json"
 			if e.body == nil {
@@ -299,6 +304,7 @@ func (p *parser) settleClient(c *Contract) {
 		if h.Unit == "" {
 			h.Unit = "auto"
 		}
+		*h = *h.settled(c)
 		if (h.Header == "") == (len(h.Body) == 0) {
 			p.fault(Position{File: p.file, Line: 1}, "give each hint a header or a body path", "client.hints: a hint needs exactly one of header and body")
 		}
