@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"slices"
 	"strconv"
+	"sync"
 	"time"
 
 	"github.com/failwell/failwell/contract"
@@ -100,67 +101,127 @@ type call struct {
 	lane      *lane
 	appointed bool
 	refused   refusal
-	secrets   *secrets
-	attempts  []Attempt
-	few       [2]Attempt // where the first attempts stand
-	stopped   Stop
-	// The last failure: of a response when header is set, else cause.
-	failure contract.Failure
+	// secrets are those of the request as it was sent.
+	secrets  *secrets
+	attempts []Attempt
+	few      [2]Attempt // where the first attempts stand
+	stopped  Stop
+	// at is when the outcome of the last attempt was there.
+	at time.Time
+	// The last failure: of a response when header is set, else cause. Nobody
+	// reads it before glimpse is told.
+	failure *contract.Failure // for reading only
 	header  http.Header
 	body    []byte
 	cause   error
+	glimpse glimpse
+	// front is the beginning of the last failure's body.
+	front replayed
+	// telling guards the glimpse once the call is over.
+	telling sync.Mutex
 	// succeeded: there is no failure any more.
 	succeeded bool
-	// ctx is the request's, with the call in it; nil until there is one.
-	ctx context.Context //nolint:containedctx // one call's own
+	// ctx is the request's, with the call in it, once there is one.
+	ctx callContext
 	// last is the latest repetition, marked what the final response names.
 	last, marked *http.Request
 }
 
+// glimpse is a response of which only is known what decides about a repetition.
+// Most calls succeed then, and nobody asks what it said.
+type glimpse struct {
+	// of is its attempt, from 1; 0 is none.
+	of     int
+	status int
+	header http.Header
+	body   []byte
+	at     time.Time
+}
+
+// maxGlimpse is how long a body is kept unread beside a call.
+const maxGlimpse = 4 << 10
+
 // look reads the outcome of an attempt; it reports whether that was a failure.
 func (c *call) look(resp *http.Response, watch *wire, err error, began time.Time) bool {
 	t := c.transport
-	a := Attempt{At: began}
-	c.failure, c.header, c.body, c.cause = contract.Failure{}, nil, nil, nil
+	c.cause = nil
 	if c.secrets == nil {
 		c.secrets = t.secretsOf(c.req)
 	}
+	c.attempts = append(c.attempts, Attempt{At: began})
+	a := &c.attempts[len(c.attempts)-1]
 	failed := true
 	if err != nil {
-		c.cause = c.secrets.cleanError(plainSpeech(err))
-		c.failure = networkFailure(err, c.rules.client.Network)
+		c.tell()
+		c.at = t.now()
+		f := networkFailure(err, c.rules.client.Network)
 		if t.hopeless(c.req) {
-			c.failure.Condition, c.failure.Retry = Unknown, condition.Never
+			f.Condition, f.Retry = Unknown, condition.Never
 		}
+		c.failure, c.header, c.body, c.cause = &f, nil, nil, c.secrets.cleanError(plainSpeech(err))
 		a.Reason = c.cause.Error()
+		a.describe(&f)
 	} else {
+		a.Status = resp.StatusCode
 		failed = c.rules.mayFail(resp) && c.read(resp)
 		watch.done()
-		a.Status = resp.StatusCode
+		if !failed {
+			c.at = t.now()
+		}
 	}
-	a.Duration = t.now().Sub(began)
-	if failed {
-		c.describe(&a)
-	} else {
-		t.attempted(c.req, a)
+	a.Duration = c.at.Sub(began)
+	if !failed {
+		t.attempted(c.req, *a)
 	}
-	c.attempts = append(c.attempts, a)
 	return failed
 }
 
 // read takes the failure out of a response and leaves the body as it was.
 func (c *call) read(resp *http.Response) bool {
-	raw := peek(resp)
-	f, header, body, ok := readFailure(c.transport.Contract, resp, raw, c.secrets, c.transport.now())
-	if ok {
-		c.failure, c.header, c.body = f, header, body
+	t, body := c.transport, c.front.peek(resp)
+	c.at = t.now()
+	r := contract.Response{Status: resp.StatusCode, Header: resp.Header, Body: body}
+	seen := t.Contract.Glance(r, c.at)
+	f := seen
+	if seen == nil {
+		f = &contract.Failure{}
+	} else if seen.Retry == condition.RetryUnknown { // which settled changes
+		own := *seen
+		f = &own
 	}
-	return ok
+	if !settled(f, seen != nil, r.Status) {
+		return false
+	}
+	c.tell() // there is room for one
+	c.failure, c.header, c.body = f, nil, nil
+	c.glimpse = glimpse{of: len(c.attempts), status: resp.StatusCode, header: resp.Header, body: body, at: c.at}
+	if len(t.Hooks) > 0 || t.Logger != nil || len(body) > maxGlimpse {
+		c.tell()
+	}
+	return true
 }
 
-func (c *call) describe(a *Attempt) {
-	a.Condition, a.RequestID = c.failure.Condition, c.failure.RequestID
-	e := Error{Failure: c.failure}
+// tell reads the glimpse in full, without the credentials that may be echoed.
+func (c *call) tell() {
+	g := c.glimpse
+	if g.of == 0 {
+		return
+	}
+	c.glimpse = glimpse{}
+	f, header, body, ok := readFailure(c.transport.Contract, contract.Response{Status: g.status, Header: g.header, Body: g.body}, c.secrets, g.at)
+	if !ok { // what made a success a failure was a credential
+		f = contract.Failure{Status: g.status}
+		settleAdvice(&f)
+	}
+	c.attempts[g.of-1].describe(&f)
+	if !c.succeeded {
+		c.failure, c.header, c.body = &f, header, body
+	}
+}
+
+func (a *Attempt) describe(f *contract.Failure) {
+	a.Condition, a.RequestID = f.Condition, f.RequestID
+	e := Error{Failure: *f}
 	a.Code = e.Name()
 	if a.Reason == "" {
 		var room [64]byte
@@ -186,6 +247,20 @@ func (c *call) note(wait time.Duration, stopped Stop) {
 
 type callKey struct{}
 
+// callContext is a context that leads to a call.
+type callContext struct {
+	context.Context //nolint:containedctx // one call's own
+
+	call *call
+}
+
+func (x *callContext) Value(key any) any {
+	if key == (callKey{}) {
+		return x.call
+	}
+	return x.Context.Value(key)
+}
+
 // end hands the last outcome to the caller. A response carries what [Check]
 // wants to know in the context of its request: unlike a body of a type of our
 // own, that survives being wrapped, by http.Client's timeout for one.
@@ -207,15 +282,15 @@ func (c *call) mark(resp *http.Response) {
 
 // named is a copy of the request that leads to the call.
 func (c *call) named() *http.Request {
-	if c.ctx == nil {
-		c.ctx = context.WithValue(c.req.Context(), callKey{}, c)
+	if c.ctx.call == nil {
+		c.ctx = callContext{c.req.Context(), c}
 	}
-	return c.req.WithContext(c.ctx)
+	return c.req.WithContext(&c.ctx)
 }
 
 // succeed keeps what it took, for [Attempts].
 func (c *call) succeed(resp *http.Response) {
-	c.failure, c.header, c.body, c.cause, c.stopped = contract.Failure{}, nil, nil, nil, ""
+	c.failure, c.header, c.body, c.cause, c.stopped = nil, nil, nil, nil, ""
 	c.succeeded = true
 	if len(c.attempts) > 1 {
 		c.mark(resp)
@@ -230,6 +305,9 @@ func Attempts(resp *http.Response) []Attempt {
 		return nil
 	}
 	if c := recorded(resp); c != nil {
+		c.telling.Lock()
+		defer c.telling.Unlock()
+		c.tell()
 		return slices.Clone(c.attempts)
 	}
 	return nil
@@ -237,10 +315,14 @@ func Attempts(resp *http.Response) []Attempt {
 
 // failed is the call's error.
 func (c *call) failed() *Error {
+	c.tell()
 	e := &Error{
-		Failure: c.failure, Origin: FromServer, Contract: c.transport.Contract,
+		Origin: FromServer, Contract: c.transport.Contract,
 		Method: methodOf(c.req), URL: c.secrets.address(c.req.URL), IdempotencyKey: c.rules.keyOf(c.req),
 		Attempts: slices.Clone(c.attempts), Stopped: c.stopped, Body: c.body, cause: c.cause,
+	}
+	if c.failure != nil {
+		e.Failure = *c.failure
 	}
 	if c.header != nil {
 		e.Header = c.secrets.headers(c.header)
@@ -258,7 +340,8 @@ func (c *call) cancelled(err error) *Error {
 		err = fmt.Errorf("%w; last attempt: %w", err, c.cause)
 	}
 	if len(c.attempts) == 0 {
-		c.failure = networkFailure(err, c.rules.client.Network)
+		f := networkFailure(err, c.rules.client.Network)
+		c.failure = &f
 	}
 	c.cause = err
 	c.stop(StopCancelled)
@@ -286,8 +369,8 @@ func networkFailure(err error, advice Retry) contract.Failure {
 	return f
 }
 
-// peek reads the beginning of a body and puts it back.
-func peek(resp *http.Response) []byte {
+// peek reads the beginning of a body and puts it back, together with what is left.
+func (r *replayed) peek(resp *http.Response) []byte {
 	if resp.Body == nil || resp.Body == http.NoBody {
 		return nil
 	}
@@ -295,7 +378,7 @@ func peek(resp *http.Response) []byte {
 	if n := resp.ContentLength; n >= 0 {
 		size = min(n, MaxBody)
 	}
-	r := &replayed{body: resp.Body, prefix: make([]byte, 0, size+1)} // one more, to see the end
+	*r = replayed{body: resp.Body, prefix: make([]byte, 0, size+1)} // one more, to see the end
 	for len(r.prefix) < MaxBody && r.err == nil {
 		if len(r.prefix) == cap(r.prefix) {
 			r.prefix = slices.Grow(r.prefix, len(r.prefix))

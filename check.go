@@ -50,7 +50,7 @@ func CheckWith(c *contract.Contract, resp *http.Response, err error) error {
 		req = &http.Request{}
 	}
 	secrets := secretsOf(req, c)
-	f, header, body, ok := readFailure(c, resp, peek(resp), secrets, time.Now())
+	f, header, body, ok := readFailure(c, contract.Response{Status: resp.StatusCode, Header: resp.Header, Body: new(replayed).peek(resp)}, secrets, time.Now())
 	if !ok {
 		return nil
 	}
@@ -129,23 +129,30 @@ func tellsInside(c *contract.Contract, status int) bool {
 // readFailure reads a failure from a response and the beginning of its body,
 // without the credentials that may be echoed there; the header is for reading
 // only, and goes through s.headers before it is shown. ok is false for a success.
-func readFailure(c *contract.Contract, resp *http.Response, raw []byte, s *secrets, now time.Time) (
-	f contract.Failure, header http.Header, body []byte, ok bool,
-) {
-	header, body = resp.Header, s.bytes(raw)
-	if s.echoed(header) {
-		header = s.headers(header)
+func readFailure(c *contract.Contract, r contract.Response, s *secrets, now time.Time) (f contract.Failure, header http.Header, body []byte, ok bool) {
+	at := contract.ServerTime(r.Header, now)
+	r.Body = s.bytes(r.Body)
+	if s.echoed(r.Header) {
+		r.Header = s.headers(r.Header)
 	}
-	f, ok = c.Decode(contract.Response{Status: resp.StatusCode, Header: header, Body: body}, contract.ServerTime(resp.Header, now))
-	if resp.StatusCode < http.StatusBadRequest && (!ok || f.Envelope == "" && len(f.Items) == 0) {
-		return f, nil, nil, false // under a 2xx only the contract's own shapes are failures
+	f, ok = c.Decode(r, at)
+	if ok = settled(&f, ok, r.Status); ok {
+		s.failure(&f)
+	}
+	return f, r.Header, r.Body, ok
+}
+
+// settled completes what a contract has read, or could not; it reports whether
+// that is a failure.
+func settled(f *contract.Failure, ok bool, status int) bool {
+	if status < http.StatusBadRequest && (!ok || f.Envelope == "" && len(f.Items) == 0) {
+		return false // under a 2xx only the contract's own shapes are failures
 	}
 	if !ok {
-		f.Status, f.Condition = resp.StatusCode, condition.OfStatus(resp.StatusCode)
+		f.Status, f.Condition = status, condition.OfStatus(status)
 	}
-	settleAdvice(&f)
-	s.failure(&f)
-	return f, header, body, true
+	settleAdvice(f)
+	return true
 }
 
 // settleAdvice gives a failure that nothing is known of the advice of its condition.

@@ -167,7 +167,7 @@ func (r *clientRules) until(req *http.Request) (time.Time, bool) {
 // before met stays known.
 func (c *call) noRoom(wait time.Duration, why Stop) *Error {
 	if len(c.attempts) == 0 {
-		c.failure = contract.Failure{Condition: RateLimited, Retry: RetryAfterWait, RetryAfter: wait, HasRetryAfter: true, Certain: true}
+		c.failure = &contract.Failure{Condition: RateLimited, Retry: RetryAfterWait, RetryAfter: wait, HasRetryAfter: true, Certain: true}
 		c.failure.Code, _ = c.transport.Contract.For(RateLimited)
 		c.cause = &noRoom{wait}
 	}

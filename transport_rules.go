@@ -133,12 +133,12 @@ func (r *clientRules) keyMatters(req *http.Request) bool {
 }
 
 func (r *clientRules) wantsKey(req *http.Request) bool {
-	return r.keyMethods != nil && req.Header.Get(r.keyHeader) == "" && r.keyMatters(req)
+	return r.keyMethods != nil && first(req.Header, r.keyHeader) == "" && r.keyMatters(req)
 }
 
 // keyOf is the key that protects a request, "" when none does.
 func (r *clientRules) keyOf(req *http.Request) string {
-	if key := req.Header.Get(r.keyHeader); key != "" && r.keyMatters(req) {
+	if key := first(req.Header, r.keyHeader); key != "" && r.keyMatters(req) {
 		return key
 	}
 	return ""
@@ -152,10 +152,9 @@ func (r *clientRules) mayFail(resp *http.Response) bool {
 // decide says how long to wait before the next attempt, or why there is none.
 func (c *call) decide(watch *wire, err error) (time.Duration, Stop) {
 	ctx := c.req.Context()
-	if f := &c.failure; f.Condition == RateLimited && f.HasRetryAfter && f.RetryAfter > 0 {
-		now := c.transport.now()
-		if served := c.lane.refused(now, f.RetryAfter); c.refused.at.IsZero() {
-			c.refused = refusal{now, served}
+	if f := c.failure; f.Condition == RateLimited && f.HasRetryAfter && f.RetryAfter > 0 {
+		if served := c.lane.refused(c.at, f.RetryAfter); c.refused.at.IsZero() {
+			c.refused = refusal{c.at, served}
 		}
 	}
 	switch {
@@ -174,16 +173,15 @@ func (c *call) decide(watch *wire, err error) (time.Duration, Stop) {
 	case len(c.attempts) >= c.rules.attempts:
 		return 0, StopAttempts
 	}
-	now := c.transport.now()
 	wait, appointed := c.wait()
 	c.appointed = appointed
-	if deadline, ok := c.rules.until(c.req); ok && wait >= deadline.Sub(now) {
+	if deadline, ok := c.rules.until(c.req); ok && wait >= deadline.Sub(c.transport.now()) {
 		return 0, StopDeadline
 	}
 	if c.rules.maxWait > 0 && wait > c.rules.maxWait {
 		return 0, StopMaxWait
 	}
-	if !appointed && !c.transport.purse.spend(c.rules.budget, now) {
+	if !appointed && !c.transport.purse.spend(c.rules.budget, c.at) {
 		return 0, StopBudget
 	}
 	return wait, ""
@@ -224,7 +222,7 @@ func harmless(req *http.Request) bool {
 // in: later than asked for is allowed, a tight loop is not. appointed says that
 // a limit itself named the moment.
 func (c *call) wait() (wait time.Duration, appointed bool) {
-	f := &c.failure
+	f := c.failure
 	if f.HasRetryAfter && f.RetryAfter > 0 {
 		return f.RetryAfter, f.Condition == RateLimited || f.Condition == ConcurrencyExceeded
 	}

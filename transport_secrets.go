@@ -30,12 +30,14 @@ type secrets struct {
 	forms    []string // of the values, longest first
 }
 
-// secretHeaders and isSecretQuery tell where credentials stand by convention.
-func secretHeaders() []string {
-	return []string{
-		"Authorization", "Proxy-Authorization", "X-Api-Key", "Api-Key", "Apikey", "X-Auth-Token", "X-Access-Token",
-		"X-Csrf-Token", "X-Amz-Security-Token", "X-Goog-Api-Key", "Ocp-Apim-Subscription-Key", "Private-Token",
+// isSecretHeader and isSecretQuery tell where credentials stand by convention.
+func isSecretHeader(name string) bool {
+	switch name {
+	case "Authorization", "Proxy-Authorization", "X-Api-Key", "Api-Key", "Apikey", "X-Auth-Token", "X-Access-Token",
+		"X-Csrf-Token", "X-Amz-Security-Token", "X-Goog-Api-Key", "Ocp-Apim-Subscription-Key", "Private-Token":
+		return true
 	}
+	return false
 }
 
 func isSecretQuery(name string) bool {
@@ -54,7 +56,8 @@ func (s *secrets) hides(name string) bool {
 }
 
 func secretsOf(req *http.Request, c *contract.Contract) *secrets {
-	s := collectSecrets(req, c)
+	s := &secrets{}
+	s.collect(req, c)
 	s.compile()
 	return s
 }
@@ -62,21 +65,19 @@ func secretsOf(req *http.Request, c *contract.Contract) *secrets {
 // secretsOf is [secretsOf] for a call of the transport. Preparing a credential
 // takes longer than decoding the failure, and most calls have the same one.
 func (t *Transport) secretsOf(req *http.Request) *secrets {
-	s := collectSecrets(req, t.Contract)
-	if len(s.values) == 0 {
-		return s
-	}
+	var room [4]string
+	s := secrets{values: room[:0]}
+	s.collect(req, t.Contract)
 	if last := t.lately.Load(); last != nil && slices.Equal(last.values, s.values) {
-		s.replacer, s.forms = last.replacer, last.forms
-		return s
+		return last
 	}
-	s.compile()
-	t.lately.Store(s)
-	return s
+	kept := &secrets{query: s.query, values: slices.Clone(s.values)}
+	kept.compile()
+	t.lately.Store(kept)
+	return kept
 }
 
-func collectSecrets(req *http.Request, c *contract.Contract) *secrets {
-	s := &secrets{}
+func (s *secrets) collect(req *http.Request, c *contract.Contract) {
 	var query url.Values
 	if req.URL != nil && req.URL.RawQuery != "" {
 		query = req.URL.Query()
@@ -93,11 +94,7 @@ func collectSecrets(req *http.Request, c *contract.Contract) *secrets {
 			}
 		}
 	}
-	for _, name := range secretHeaders() {
-		for _, v := range req.Header[name] {
-			s.credential(v)
-		}
-	}
+	s.headerCredentials(req.Header)
 	if req.Header["Cookie"] != nil {
 		for _, cookie := range req.Cookies() {
 			s.add(leastLikelySecret, cookie.Value)
@@ -113,7 +110,24 @@ func collectSecrets(req *http.Request, c *contract.Contract) *secrets {
 			s.add(leastSecret, password)
 		}
 	}
-	return s
+}
+
+// headerCredentials adds those that stand in headers by convention, in one order,
+// so that the same ones are recognised.
+func (s *secrets) headerCredentials(h http.Header) {
+	var room [4]string
+	names := room[:0]
+	for name := range h {
+		if isSecretHeader(name) {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	for _, name := range names {
+		for _, v := range h[name] {
+			s.credential(v)
+		}
+	}
 }
 
 // credential adds a header's value, and what follows the scheme's name.
