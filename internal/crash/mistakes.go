@@ -95,6 +95,6 @@ var mutations = []mutation{
 	{
 		what: "writes of the embedded store are not synced", stores: []string{"pebble"},
 		file: "store/pebblestore/open.go",
-		old:  "\t\twrite: pebble.Sync,\n", broken: "\t\twrite: pebble.NoSync,\n",
+		old:  "\t\twrite:   pebble.Sync,\n", broken: "\t\twrite:   pebble.NoSync,\n",
 	},
 }
