@@ -5,12 +5,15 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"os"
 	"os/exec"
 	"runtime"
+	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 )
@@ -110,7 +113,8 @@ func along(ctx context.Context, s settings, progress io.Writer, title, yardstick
 		figure{"allocations", "%.1f", false}, figure{"connections", "%.0f", false})
 	body := bytes.Repeat([]byte("x"), 1<<10)
 	for round := range s.rounds {
-		// Short turns, many times: what else the machine does meets all of them.
+		// Short turns, many times: what else the machine does meets all of them. In
+		// random order: who comes after failsafehttp waits while its connections end.
 		sums := make(map[string]*pathSum, len(list))
 		bases := map[string]*dialled{}
 		calls := map[string]caller{}
@@ -118,8 +122,10 @@ func along(ctx context.Context, s settings, progress io.Writer, title, yardstick
 			bases[c.name] = newDialled()
 			calls[c.name], sums[c.name] = c.make(bases[c.name], time.Nanosecond), &pathSum{}
 		}
-		for began, turn := time.Now(), 0; time.Since(began) < s.loaded*time.Duration(len(list)); turn++ {
-			for _, c := range rotated(list, turn+round) {
+		order := slices.Clone(list)
+		for began := time.Now(); time.Since(began) < s.loaded*time.Duration(len(list)); {
+			rand.Shuffle(len(order), func(i, j int) { order[i], order[j] = order[j], order[i] })
+			for _, c := range order {
 				if err := sums[c.name].turn(ctx, calls[c.name], url+path, body); err != nil {
 					return nil, fmt.Errorf("%s: %w", c.name, err)
 				}
@@ -129,7 +135,7 @@ func along(ctx context.Context, s settings, progress io.Writer, title, yardstick
 			x := sums[c.name]
 			n := float64(x.calls)
 			t.add(c.name, float64(x.took.Nanoseconds())/1e3/n, float64(x.used.Nanoseconds())/1e3/n, float64(x.allocations)/n, float64(bases[c.name].dials.Load()))
-			bases[c.name].CloseIdleConnections()
+			bases[c.name].close()
 			fmt.Fprintf(progress, "round %d/%d  %s  %-28s %6.1f µs  %5.1f allocations\n", round+1, s.rounds, path, c.name, float64(x.took.Nanoseconds())/1e3/n, float64(x.allocations)/n)
 		}
 	}
@@ -168,13 +174,32 @@ type dialled struct {
 	*http.Transport
 
 	dials atomic.Int64
+	mu    sync.Mutex
+	all   []net.Conn
+}
+
+// close ends all connections, also those whose answer nobody has read to its end:
+// of them there would be more than a process may have, after some rounds.
+func (d *dialled) close() {
+	d.CloseIdleConnections()
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for _, conn := range d.all {
+		_ = conn.Close() // most are closed
+	}
 }
 
 func newDialled() *dialled {
 	d := &dialled{Transport: &http.Transport{MaxIdleConnsPerHost: 64, DisableCompression: true}}
 	d.DialContext = func(ctx context.Context, network, address string) (net.Conn, error) {
 		d.dials.Add(1)
-		return new(net.Dialer).DialContext(ctx, network, address)
+		conn, err := new(net.Dialer).DialContext(ctx, network, address)
+		if err == nil {
+			d.mu.Lock()
+			d.all = append(d.all, conn)
+			d.mu.Unlock()
+		}
+		return conn, err
 	}
 	return d
 }
