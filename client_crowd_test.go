@@ -178,8 +178,7 @@ errors:
 
 // TestCrowdsLearnTheirShare: processes that know nothing of each other come about
 // once for each call that gets in, use all of the limit, and see when others come
-// or have gone. Without a share each success takes two attempts, as it does of a
-// window, whose units are lost when they are not used.
+// or have gone. Without a share each success takes two attempts.
 func TestCrowdsLearnTheirShare(t *testing.T) {
 	t.Parallel()
 	const s = time.Second
@@ -197,7 +196,13 @@ func TestCrowdsLearnTheirShare(t *testing.T) {
 		"each twenty":             {crowd{processes: 10, workers: 20, limit: 200, lasts: 130 * s}, 30 * s, 0.99, 1.01, 1.01},
 		"who think":               {crowd{processes: 40, workers: 1, think: s, limit: 200, lasts: 130 * s}, 20 * s, 0.98, 1.02, 1.02},
 		"below the limit":         {crowd{processes: 10, workers: 1, think: s, limit: 200, lasts: 60 * s}, 0, 0.49, 0.51, 1},
-		"of a window":             {crowd{processes: 200, workers: 1, limit: 200, kind: meter.Window, lasts: 120 * s}, 20 * s, 0.96, 1.04, 2.1},
+		"of a window":             {crowd{processes: 200, workers: 1, limit: 200, kind: meter.Window, lasts: 130 * s}, 30 * s, 0.98, 1.02, 1.15},
+		"a thousand, of a window": {crowd{processes: 1000, workers: 1, every: s, limit: 1000, kind: meter.Window, lasts: 130 * s}, 30 * s, 0.99, 1.01, 1.1},
+		"half leave, of a window": {crowd{processes: 1000, workers: 1, every: s, limit: 1000, kind: meter.Window, stay: 500, leave: 60 * s, lasts: 190 * s}, 110 * s, 0.97, 1.01, 1.05},
+		"half come, of a window":  {crowd{processes: 1000, workers: 1, every: s, limit: 1000, kind: meter.Window, stay: 500, join: 60 * s, lasts: 190 * s}, 110 * s, 0.98, 1.01, 1.2},
+		"each twenty, of windows": {crowd{processes: 10, workers: 20, limit: 200, kind: meter.Window, lasts: 130 * s}, 30 * s, 0.98, 1.01, 1.1},
+		"who think, of a window":  {crowd{processes: 40, workers: 1, think: s, limit: 200, kind: meter.Window, lasts: 130 * s}, 30 * s, 0.98, 1.01, 1.05},
+		"alone, of a window":      {crowd{processes: 1, workers: 50, limit: 200, kind: meter.Window, lasts: 60 * s}, 0, 0.99, 1.01, 1.005},
 		"alone with one caller":   {crowd{processes: 1, workers: 1, limit: 200, lasts: 60 * s}, 15 * s, 0.99, 1.01, 1},
 		"alone with many":         {crowd{processes: 1, workers: 50, limit: 200, lasts: 60 * s}, 15 * s, 0.99, 1.01, 1},
 		"all others leave":        {crowd{processes: 200, workers: 1, limit: 200, stay: 1, leave: 60 * s, lasts: 140 * s}, 90 * s, 0.97, 1.03, 1.01},

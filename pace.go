@@ -238,7 +238,7 @@ func (l *lane) saw(now time.Time, s standing, ok, admitted bool, before refusal)
 	if admitted {
 		l.share.learn(now, &s, before, l.parked)
 	}
-	l.share.ours(&s)
+	l.share.ours(now, &s)
 	s.left -= float64(l.under)
 	l.told, l.known, l.seen = s, true, now
 }
