@@ -10,13 +10,14 @@ import (
 	"time"
 
 	"github.com/failwell/failwell/gateway"
+	"github.com/failwell/failwell/internal/servers"
 )
 
 // Over TLS the admin listener answers under the names of its certificate as well,
 // and shows a new one after a reload.
 func TestAdminListenerOverTLS(t *testing.T) {
 	t.Parallel()
-	cert, key := certificate(t, "admin.example")
+	cert, key := servers.Certificate(t, "admin.example")
 	g := start(t, gateway.Settings{
 		Contract: keyed, Upstreams: []string{upstream(t, mirror)}, Admin: "127.0.0.1:0", AdminTLSCert: cert, AdminTLSKey: key,
 	})
@@ -41,7 +42,7 @@ func TestAdminListenerOverTLS(t *testing.T) {
 	}
 
 	s := g.settings
-	s.AdminTLSCert, s.AdminTLSKey = certificate(t)
+	s.AdminTLSCert, s.AdminTLSKey = servers.Certificate(t)
 	if err := g.Reload(s); err != nil {
 		t.Fatal(err)
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/failwell/failwell/contract"
 	"github.com/failwell/failwell/contract/builtin"
 	"github.com/failwell/failwell/gateway"
+	"github.com/failwell/failwell/internal/servers"
 )
 
 // TestFastAPIUnderEveryContract: a service that describes itself is put behind
@@ -20,7 +21,7 @@ import (
 // the shape of that contract.
 func TestFastAPIUnderEveryContract(t *testing.T) {
 	t.Parallel()
-	up := fastAPI(t)
+	up := servers.FastAPI(t, "items:app")
 	resp, document := (&running{t: t, url: up, client: http.DefaultClient}).get("/openapi.json")
 	if resp.StatusCode != 200 {
 		t.Fatalf("%d %s", resp.StatusCode, document)

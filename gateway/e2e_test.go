@@ -1,72 +1,23 @@
 package gateway_test
 
 import (
-	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
-	"os"
-	"os/exec"
-	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/failwell/failwell/gateway"
+	"github.com/failwell/failwell/internal/servers"
 )
-
-// fastAPI starts a service that nobody here wrote the framework of.
-func fastAPI(t *testing.T) string {
-	t.Helper()
-	python, err := filepath.Abs("../.tools/venv/bin/python")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := os.Stat(python); err != nil {
-		t.Fatalf("the Python services are not installed, run make test once: %v", err)
-	}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	// uvicorn takes a listening socket, so that no port is guessed.
-	file, err := l.(*net.TCPListener).File()
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithCancel(context.Background())
-	cmd := exec.CommandContext(ctx, python, "-m", "uvicorn", "--fd", "3", "--log-level", "critical", "--app-dir", "testdata", "items:app")
-	cmd.Env = append(os.Environ(), "PYTHONDONTWRITEBYTECODE=1")
-	cmd.ExtraFiles = []*os.File{file}
-	output := &syncBuffer{}
-	cmd.Stdout, cmd.Stderr = output, output
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	address := "http://" + l.Addr().String()
-	file.Close()
-	l.Close()
-	t.Cleanup(func() {
-		cancel()
-		var exit *exec.ExitError
-		if err := cmd.Wait(); err != nil && !errors.As(err, &exit) {
-			t.Error(err)
-		}
-		if t.Failed() {
-			t.Log(output.String())
-		}
-	})
-	return address
-}
 
 // TestInFrontOfFastAPI: what the service says passes as it is, what the gateway
 // says is in the contract's envelope, and translated operations speak the
 // contract as well.
 func TestInFrontOfFastAPI(t *testing.T) {
 	t.Parallel()
-	up := fastAPI(t)
+	up := servers.FastAPI(t, "items:app")
 	text := open + `
 operations:
   GET /items/{number}: {}

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/failwell/failwell/gateway"
+	"github.com/failwell/failwell/internal/servers"
 	"github.com/failwell/failwell/store"
 )
 
@@ -239,7 +240,7 @@ func TestDrainWaitsForKeyedWrites(t *testing.T) {
 			memory := &stays{Store: &store.Memory{}}
 			settings := gateway.Settings{Upstreams: []string{up}, Contract: onceOnly, DrainTimeout: 10 * time.Second}
 			if protocol == "HTTP/2.0" {
-				settings.TLSCert, settings.TLSKey = certificate(t)
+				settings.TLSCert, settings.TLSKey = servers.Certificate(t)
 			}
 			g := startAt(t, settings, memory)
 			ctx, leave := context.WithCancel(t.Context())

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/failwell/failwell/gateway"
+	"github.com/failwell/failwell/internal/servers"
 )
 
 // dialed is a connection to the gateway that is given up after ten seconds.
@@ -190,7 +191,7 @@ func TestConnectionsMakeRoom(t *testing.T) {
 // TestRefusedBeforeTheBodyOverTLS is the same on the other kind of connection.
 func TestRefusedBeforeTheBodyOverTLS(t *testing.T) {
 	t.Parallel()
-	cert, key := certificate(t)
+	cert, key := servers.Certificate(t)
 	g := start(t, gateway.Settings{Contract: guarded, Upstreams: []string{upstream(t, mirror)}, TLSCert: cert, TLSKey: key})
 	conn, err := tls.Dial("tcp", g.Addr(), &tls.Config{InsecureSkipVerify: true})
 	if err != nil {

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/failwell/failwell/gateway"
+	"github.com/failwell/failwell/internal/servers"
 )
 
 // sample is text that a field of each type takes, and how a flag would hold it.
@@ -198,7 +199,7 @@ func TestReloadedCertificate(t *testing.T) {
 		return resp.TLS.PeerCertificates[0].SerialNumber.String()
 	}
 	before := serial()
-	cert, key := certificate(t)
+	cert, key := servers.Certificate(t)
 	s := g.settings
 	s.TLSCert, s.TLSKey = cert, key
 	if err := g.Reload(s); err != nil {

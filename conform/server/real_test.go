@@ -6,9 +6,7 @@ import (
 	"errors"
 	"io"
 	"log/slog"
-	"net"
 	"net/http"
-	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
@@ -21,6 +19,7 @@ import (
 	"github.com/failwell/failwell/contract/builtin"
 	"github.com/failwell/failwell/contract/openapi"
 	"github.com/failwell/failwell/gateway"
+	"github.com/failwell/failwell/internal/servers"
 	"github.com/failwell/failwell/sandbox"
 	"github.com/failwell/failwell/store"
 )
@@ -61,7 +60,7 @@ func TestGatewayBeforeSandboxes(t *testing.T) {
 // contract it has.
 func TestGatewayBeforeFastAPI(t *testing.T) {
 	t.Parallel()
-	service := fastAPI(t)
+	service := servers.FastAPI(t, "shop:app")
 	operations := described(t, service)
 	for _, api := range builtin.Names() {
 		t.Run(api, func(t *testing.T) {
@@ -93,7 +92,7 @@ func TestPlainServices(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	python := fastAPI(t)
+	python := servers.FastAPI(t, "shop:app")
 	spec, err := problem.WithOperations(described(t, python))
 	if err != nil {
 		t.Fatal(err)
@@ -166,33 +165,7 @@ func run(t *testing.T, cmd *exec.Cmd, cancel context.CancelFunc) {
 	})
 }
 
-// fastAPI is a service in Python, on a socket that is handed to it.
-func fastAPI(t *testing.T) (url string) {
-	t.Helper()
-	python, err := filepath.Abs("../../.tools/venv/bin/python")
-	if err != nil {
-		t.Fatal(err)
-	}
-	var config net.ListenConfig
-	l, err := config.Listen(t.Context(), "tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	file, err := l.(*net.TCPListener).File()
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer file.Close()
-	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
-	cmd := exec.CommandContext(ctx, python, "-m", "uvicorn", "--fd", "3", "--log-level", "critical", "--app-dir", "testdata", "shop:app")
-	cmd.Env = append(os.Environ(), "PYTHONDONTWRITEBYTECODE=1")
-	cmd.ExtraFiles = []*os.File{file}
-	run(t, cmd, cancel)
-	return "http://" + l.Addr().String()
-}
-
-// express is the same service in JavaScript.
+// express is the service of shop.py in JavaScript.
 func express(t *testing.T) (url string) {
 	t.Helper()
 	modules, err := filepath.Abs("../../.tools/node")

@@ -7,10 +7,8 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -142,44 +140,4 @@ func must(t *testing.T, method, url, key, body string, header ...string) *reply 
 		t.Fatal(err)
 	}
 	return r
-}
-
-// fastAPI starts a service on a framework that nobody here wrote.
-func fastAPI(t *testing.T, app string) string {
-	t.Helper()
-	python, err := filepath.Abs("../../.tools/venv/bin/python")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := os.Stat(python); err != nil {
-		t.Fatalf("the Python services are not installed, run make test once: %v", err)
-	}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	// uvicorn takes a listening socket: it is connected to before it is ready.
-	file, err := l.(*net.TCPListener).File()
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithCancel(context.Background())
-	cmd := exec.CommandContext(ctx, python, "-m", "uvicorn", "--fd", "3", "--log-level", "critical", "--app-dir", "testdata", app)
-	cmd.Env = append(os.Environ(), "PYTHONDONTWRITEBYTECODE=1")
-	cmd.ExtraFiles = []*os.File{file}
-	var output bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &output, &output
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	file.Close()
-	l.Close()
-	t.Cleanup(func() {
-		cancel()
-		_ = cmd.Wait() // it was killed
-		if t.Failed() {
-			t.Log(output.String())
-		}
-	})
-	return "http://" + l.Addr().String()
 }

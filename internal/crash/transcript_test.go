@@ -7,6 +7,8 @@ import (
 	"strings"
 	"sync"
 	"testing"
+
+	"github.com/failwell/failwell/internal/servers"
 )
 
 // TestHebbrixTranscript: what Hebbrix's document shows of idempotency, in front
@@ -16,7 +18,7 @@ func TestHebbrixTranscript(t *testing.T) {
 	for _, store := range []string{"memory", "pebble", "redis", "postgres"} {
 		t.Run(store, func(t *testing.T) {
 			t.Parallel()
-			service := fastAPI(t, "memories:app")
+			service := servers.FastAPI(t, "memories:app")
 			g := serve(t, "hebbrix", open(t, store).url, service, "--timeout", "1m") // Python may take its time to begin
 			key := g.newKey(t, "ada", "pro")
 			post := func(idempotency, content string) *reply {

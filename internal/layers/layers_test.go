@@ -91,7 +91,7 @@ var layers = map[string]layer{
 		why: "the suite that whoever keeps limits must pass cannot favour one",
 	},
 	"internal/servers": {
-		why: "it starts databases for tests and knows nothing of who talks to them",
+		why: "it starts databases and services for tests and knows nothing of who talks to them",
 	},
 	"internal/browser": {
 		why: "it opens pages for tests and knows nothing of who serves them",

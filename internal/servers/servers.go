@@ -1,4 +1,4 @@
-// Package servers starts real databases for tests: on private ports of the
+// Package servers starts real databases and services for tests: on private ports of the
 // loopback, in folders that go with the test, as processes that a test may
 // kill, pause and start again. What it starts it stops; on Linux the kernel
 // does so as well when the test binary dies first.
