@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"strconv"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -225,4 +226,33 @@ func TestCrowdsLearnTheirShare(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestAReserveIsPutByGradually: what a share leaves over of an hour's limit is minutes
+// of it, which nobody waits for at once.
+func TestAReserveIsPutByGradually(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		const every = 3600 * time.Millisecond
+		api := &limiter{limit: 1000, per: time.Hour, write: forms()["epoch_ms"].write}
+		hourly := strings.Replace(fmt.Sprintf(crowdSpec, 1000, "gcra"), "per: 10s", "per: 1h", 1)
+		transport := &failwell.Transport{Contract: contract.MustParse([]byte(hourly)), Base: api, MaxWait: -1}
+		call := func() time.Duration {
+			began := time.Now()
+			resp, err := transport.RoundTrip(get(t.Context(), t))
+			if err := failwell.Check(resp, err); err != nil {
+				t.Fatal(err)
+			}
+			return time.Since(began)
+		}
+		call()
+		api.full = time.Now().Add(time.Hour + every) // others used it up
+		if took := call(); took != 2*every || api.no != 1 {
+			t.Fatalf("%d refused, through after %v, want 1 and %v", api.no, took, 2*every)
+		}
+		for range 5 {
+			if took := call(); took < every || took > 4*every {
+				t.Errorf("a call waited for %v, want at most twice its share of %v", took, 2*every)
+			}
+		}
+	})
 }

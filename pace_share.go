@@ -137,14 +137,14 @@ func (h *share) waited(now time.Time, before refusal, waiting int) {
 func (h *share) adjust(left float64) {
 	size := float64(h.every) / float64(h.whole)
 	e := left - h.aim()
-	// Large shares hear often of what is left, and grow no faster for it than others;
+	// Large shares hear often of what is left, and change no faster for it than others;
 	// small ones hear rarely. A limit that is half free has been left by many.
 	change := max(quicker*e*min(size*size, 1/size), left-0.5)
 	switch {
 	case h.windowed: // what is lost counts at once, and so does what will lack
 		change = min(max(e*min(size, 1/size), -0.5), 0.5)
 	case e < 0:
-		change = slower * e / spare * min(1, 1/size)
+		change = slower * e / spare * min(size, 1/size)
 	}
 	if h.every -= time.Duration(change * float64(h.every)); h.every <= h.alone {
 		h.every = 0 // alone again
@@ -168,7 +168,12 @@ func (h *share) ours(now time.Time, s *standing) {
 		return
 	}
 	part := float64(h.alone) / float64(h.every)
-	s.left, s.limit, s.every = (h.over(now, s)-h.aim())*s.limit*part, max(s.limit*part, 1), h.every
+	left := (h.over(now, s) - h.aim()) * s.limit * part
+	if !h.windowed {
+		// A reserve is put by gradually: that of an hour's limit takes minutes.
+		left = max(left, -0.5)
+	}
+	s.left, s.limit, s.every = left, max(s.limit*part, 1), h.every
 }
 
 // turn is how long a call waits that has so many before it in this process.
