@@ -181,7 +181,7 @@ func TestCheckOfSharedStores(t *testing.T) {
 		}
 		weaker := 0
 		for _, p := range report.Promises {
-			if !p.Kept && p.Name != "answers come in time" { // that is the machine's affair
+			if !p.Kept && p.Name != "answers come in time" && p.Name != "a decision fits in 20 ms" { // that is the machine's affair
 				weaker++
 				if p.Weaker == "" || p.Remedy == "" {
 					t.Errorf("%s: %+v says too little", name, p)
