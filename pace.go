@@ -236,7 +236,7 @@ func (l *lane) saw(now time.Time, s standing, ok, admitted bool, before refusal)
 		s.window = max(l.told.window, s.fresh.Sub(now))
 	}
 	if admitted {
-		l.share.learn(now, &s, before, l.parked)
+		l.share.learn(now, &s, before, l.parked+l.under)
 	}
 	l.share.ours(now, &s)
 	s.left -= float64(l.under)

@@ -95,7 +95,7 @@ func (h *share) count(s *standing, waiting int) {
 		h.fresh, h.mine, h.last = s.fresh, 0, h.mine
 	}
 	h.mine++
-	if h.every == 0 && h.seen && s.left < 1 && 3*h.mine < 2*int(s.limit) {
+	if h.every == 0 && h.seen && s.left < 1 && 3*(h.mine+waiting) < 2*int(s.limit) {
 		h.every = h.whole / time.Duration(h.mine+waiting)
 	}
 }
