@@ -31,7 +31,9 @@ type committer struct {
 	groups []*group
 	queued int // bytes
 	wake   chan struct{}
-	ended  chan struct{}
+	// applied groups are in the engine and wait for the disk.
+	applied chan *group
+	ended   chan struct{}
 	// spare are *pending that somebody has waited for to the end.
 	spare sync.Pool
 }
@@ -120,14 +122,35 @@ func (c *committer) wait(ctx context.Context, w *pending) error {
 	}
 }
 
-// commitGroups runs until the store is closed.
+// maxApplied groups may be on their way to the disk while the next one is made up.
+// With more the groups get smaller and cost more; with one, writers wait longer.
+const maxApplied = 4
+
+// commitGroups puts groups into the engine until the store is closed, ahead of the
+// disk, so that its next sync takes all that has come during the last. Readers see
+// none of it: its stripes are locked until it is durable.
 func (s *Store) commitGroups() {
 	c := &s.committer
-	defer close(c.ended)
+	defer close(c.applied)
 	for range c.wake {
 		for g := c.gathered(); g != nil; g = c.gathered() {
-			s.commitGroup(g)
+			s.writing.Add(1)
+			g.err = s.applyGroup(g)
+			c.applied <- g
 		}
+	}
+}
+
+// syncGroups waits for the disk, and lets the writers go.
+func (s *Store) syncGroups() {
+	c := &s.committer
+	defer close(c.ended)
+	for g := range c.applied {
+		if g.err == nil {
+			g.err = s.syncGroup(g)
+		}
+		s.writing.Add(-1)
+		s.finishGroup(g)
 	}
 }
 
@@ -166,9 +189,48 @@ func (c *committer) next() *group {
 	return g
 }
 
-func (s *Store) commitGroup(g *group) {
-	err := s.commitBatch(g)
-	if err == nil && g.due != 0 {
+// applyGroup returns when a group is in the engine and its log, which the disk has
+// not confirmed.
+func (s *Store) applyGroup(g *group) (err error) {
+	if failed := s.failed.Load(); failed != nil {
+		return *failed
+	}
+	defer s.caught(&err)
+	if g.err != nil {
+		return s.fail(g.err)
+	}
+	s.present.enter()
+	defer s.present.leave()
+	s.addAll(g)
+	if s.write.Sync {
+		err = s.db.ApplyNoSyncWait(g.batch, s.write)
+	} else {
+		err = s.db.Apply(g.batch, s.write)
+	}
+	if err != nil {
+		return s.fail(err)
+	}
+	return nil
+}
+
+// syncGroup returns when the disk has confirmed a group.
+func (s *Store) syncGroup(g *group) (err error) {
+	defer s.caught(&err)
+	if s.write.Sync {
+		err = g.batch.SyncWait()
+	}
+	if err == nil {
+		err = g.batch.Close()
+	}
+	if err != nil {
+		return s.fail(err)
+	}
+	return nil
+}
+
+// finishGroup tells the writers, and lets their keys go.
+func (s *Store) finishGroup(g *group) {
+	if g.err == nil && g.due != 0 {
 		s.lowerDue(g.due)
 	}
 	c := &s.committer
@@ -176,21 +238,10 @@ func (s *Store) commitGroup(g *group) {
 	c.queued -= g.bytes
 	c.mu.Unlock()
 	for _, w := range g.writes {
-		if w.stripe.forget(); err == nil {
+		if w.stripe.forget(); g.err == nil {
 			w.stripe.last.Store(w.known)
 		}
 		w.stripe.Unlock()
-		w.done <- err
+		w.done <- g.err
 	}
-}
-
-func (s *Store) commitBatch(g *group) (err error) {
-	if failed := s.failed.Load(); failed != nil {
-		return *failed
-	}
-	defer s.caught(&err)
-	s.present.enter()
-	defer s.present.leave()
-	s.addAll(g)
-	return s.commit(g.batch, g.err, s.write)
 }

@@ -112,7 +112,9 @@ func openLocked(files vfs.FS, dir string, held *pebble.Lock, opts Options) (_ *S
 		return nil, errors.Join(openFailed(dir, err), db.Close())
 	}
 	s.committer.wake, s.committer.ended = make(chan struct{}, 1), make(chan struct{})
+	s.committer.applied = make(chan *group, maxApplied)
 	go s.commitGroups()
+	go s.syncGroups()
 	return s, nil
 }
 
