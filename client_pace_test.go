@@ -181,6 +181,60 @@ func TestPacing(t *testing.T) {
 	}
 }
 
+// Answers come in another order than they were given: what one knows of its own calls
+// stays right, of this window and of the next.
+func TestPacingKnowsItsOwnCalls(t *testing.T) {
+	t.Parallel()
+	f := forms()["epoch_ms"]
+	for seed := range uint64(20) {
+		t.Run(strconv.FormatUint(seed, 10), func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				api := &limiter{limit: 10, per: 10 * s, windowed: true, write: f.write}
+				random := rand.New(rand.NewPCG(seed, 1))
+				late := &shuffled{base: api, late: func() time.Duration { return time.Duration(random.IntN(1000)) * time.Millisecond }}
+				tr := &failwell.Transport{Contract: pacedBy(f.names, "window"), Base: late}
+				call := func() {
+					resp, err := tr.RoundTrip(get(t.Context(), t))
+					if err := failwell.Check(resp, err); err != nil {
+						t.Error(err)
+					}
+				}
+				call()
+				for range 2 { // by those who come one by one, while answers are under way
+					began := time.Since(epoch)
+					var group sync.WaitGroup
+					for range 9 {
+						group.Go(call)
+						<-time.After(100 * time.Millisecond)
+					}
+					group.Wait()
+					if took := time.Since(epoch) - began; api.no != 0 || took > 2*s {
+						t.Fatalf("%d refused, nine of nine calls after %v", api.no, took)
+					}
+					<-time.After(time.Until(api.began.Add(api.per + 1500*time.Millisecond)))
+					call()
+				}
+			})
+		})
+	}
+}
+
+// shuffled answers after a while of each answer's own.
+type shuffled struct {
+	base http.RoundTripper
+	mu   sync.Mutex
+	late func() time.Duration
+}
+
+func (x *shuffled) RoundTrip(req *http.Request) (*http.Response, error) {
+	resp, err := x.base.RoundTrip(req)
+	x.mu.Lock()
+	late := x.late()
+	x.mu.Unlock()
+	<-time.After(late)
+	return resp, err
+}
+
 // Without pacing the same crowd is refused, by whichever switch it is off.
 func TestNoPacing(t *testing.T) {
 	t.Parallel()

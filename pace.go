@@ -19,6 +19,9 @@ type standing struct {
 	every time.Duration
 	// window is after how long they all come back; 0 when that is not told.
 	window time.Duration
+	// lowest is the least that was told to be left of the window that ends about then.
+	lowest float64
+	ends   time.Time
 }
 
 // lane is the calls that share one limit. Whoever would exceed it is given an
@@ -190,7 +193,7 @@ func (l *lane) renew(now time.Time) {
 		return
 	}
 	s.fresh = now.Add(s.window - now.Sub(s.fresh)%s.window)
-	s.left = s.limit - float64(l.under)
+	s.left, s.lowest, s.ends = s.limit-float64(l.under), s.limit, s.fresh
 }
 
 // earliest is when there is room, were nobody in the queue.
@@ -239,8 +242,26 @@ func (l *lane) saw(now time.Time, s standing, ok, admitted bool, before refusal)
 		l.share.learn(now, &s, before, l.parked+l.under)
 	}
 	l.share.ours(now, &s)
-	s.left -= float64(l.under)
-	l.told, l.known, l.seen = s, true, now
+	l.told, l.known, l.seen = l.reckon(s), true, now
+}
+
+// sameEnd is how far apart the ends of a window may be told: headers and Date are in
+// whole seconds, and answers take a while. What has no end but moves on with each
+// answer is beyond that soon.
+const sameEnd = 2 * time.Second
+
+// reckon takes calls under way off what is left. The limit may have counted some of
+// them already: answers come in another order than they were given. Of a window that
+// has been told of before it is known how many went, and nothing comes back before its
+// end, so that what one reckons oneself holds as long as no answer contradicts it.
+func (l *lane) reckon(s standing) standing {
+	if !l.known || l.shared() || s.every > 0 || s.fresh.Sub(l.told.ends).Abs() > min(sameEnd, s.window/4) {
+		s.lowest, s.ends, s.left = s.left, s.fresh, s.left-float64(l.under)
+		return s
+	}
+	s.lowest, s.ends = min(s.left, l.told.lowest), l.told.ends
+	s.left = min(max(l.told.left, s.lowest-float64(l.under)), s.lowest)
+	return s
 }
 
 // refused takes in that the limit itself refused a call and named its next
