@@ -124,7 +124,7 @@ func along(ctx context.Context, s settings, progress io.Writer, title, yardstick
 		}
 		order := slices.Clone(list)
 		for began := time.Now(); time.Since(began) < s.loaded*time.Duration(len(list)); {
-			rand.Shuffle(len(order), func(i, j int) { order[i], order[j] = order[j], order[i] })
+			rand.Shuffle(len(order), func(i, j int) { order[i], order[j] = order[j], order[i] }) //nolint:gosec // an order to take turns in
 			for _, c := range order {
 				if err := sums[c.name].turn(ctx, calls[c.name], url+path, body); err != nil {
 					return nil, fmt.Errorf("%s: %w", c.name, err)
