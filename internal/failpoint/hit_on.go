@@ -10,6 +10,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"syscall"
+	"time"
 )
 
 // plan is what the environment asks for.
@@ -78,4 +79,10 @@ func Hit(p Point) {
 	if a.signal == syscall.SIGKILL {
 		select {} // the signal may take a moment; nothing must happen in it
 	}
+	// Another thread may take it, and this one run on until that has stopped them all.
+	time.Sleep(stopsWithin)
 }
+
+// stopsWithin is how long a point holds its goroutine after the signal to stop, which
+// takes microseconds; a process that goes on again is that much later.
+const stopsWithin = 20 * time.Millisecond
