@@ -460,17 +460,10 @@ type Validation struct {
 	// Parameter is the condition of a query, path or header parameter that
 	// names none itself.
 	Parameter condition.Condition
-	// Codes are the codes of field errors by the JSON Schema keyword that was
-	// broken; the keyword itself where there is none.
+	// Codes are the contract's own codes of field errors, by the JSON Schema
+	// keyword that was broken. Where there is none, the code is one of those that
+	// admission.Validator lists.
 	Codes map[string]string
-}
-
-// FieldCode returns the code of a field error that breaks a schema keyword.
-func (v Validation) FieldCode(keyword string) string {
-	if code, ok := v.Codes[keyword]; ok {
-		return code
-	}
-	return keyword
 }
 
 // Operation is a method and a path pattern in net/http.ServeMux syntax.

@@ -215,7 +215,7 @@ var validationSection = section[Validation]{name: "validation", keys: []key[Vali
 	parsed("missing", "Condition when a required member or parameter is absent; told like any other fault when this is left out.", conditionForm, readCondition, func(v *Validation) *condition.Condition { return &v.Missing }),
 	parsed("structure", "Condition when the body as a whole is at fault: no object, or none or several of members that exclude each other; told like any other fault when this is left out.", conditionForm, readCondition, func(v *Validation) *condition.Condition { return &v.Structure }),
 	parsed("parameter", "Condition of a query, path or header parameter; parameter_invalid when absent.", conditionForm, readCondition, func(v *Validation) *condition.Condition { return &v.Parameter }),
-	{name: "codes", doc: "Code of a field error by the keyword of JSON Schema that was broken; the keyword where there is none.",
+	{name: "codes", doc: "Code of a field error by the keyword of JSON Schema that was broken. Where there is none it is pydantic's, such as missing or int_type.",
 		form: form{"type": "object", "propertyNames": form{"enum": schemaKeywords}, "additionalProperties": form{"type": "string"}},
 		read: func(p *parser, n *yaml.Node, v *Validation) {
 			v.Codes = map[string]string{}

@@ -17,17 +17,16 @@ import (
 //	record/g/GROUP     the blocks of a group, which have been indexed together
 //	record/a/AT/NODE   counts of one step of time
 const (
-	prefix      = "record/"
-	bodyPrefix  = prefix + "b/"
-	tailPrefix  = prefix + "t/"
-	headPrefix  = prefix + "h/"
-	indexPrefix = prefix + "i/"
-	groupPrefix = prefix + "g/"
-	countPrefix = prefix + "a/"
+	bodyPrefix  = Prefix + "b/"
+	tailPrefix  = Prefix + "t/"
+	headPrefix  = Prefix + "h/"
+	indexPrefix = Prefix + "i/"
+	groupPrefix = Prefix + "g/"
+	countPrefix = Prefix + "a/"
 )
 
-// Prefix is what the keys of records begin with in a store.
-const Prefix = prefix
+// Prefix begins the key of everything that a Log keeps in a store.
+const Prefix = "record/"
 
 // turned is an instant as names begin with it: later ones sort first.
 func turned(at int64) string { return fmt.Sprintf("%016x", math.MaxInt64-at) }

@@ -40,15 +40,6 @@ const (
 	Duration Unit = "duration"
 )
 
-// Known reports whether u is one of the constants.
-func (u Unit) Known() bool {
-	switch u {
-	case Auto, Seconds, Milliseconds, EpochSeconds, EpochMilliseconds, DeltaSeconds, HTTPDate, RFC3339, Duration:
-		return true
-	}
-	return false
-}
-
 // maxValue bounds what is read: nothing meant as a wait is longer.
 const maxValue = 256
 

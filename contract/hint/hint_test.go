@@ -1,6 +1,7 @@
 package hint_test
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -98,6 +99,10 @@ func TestParseRateLimitPicksTheExhaustedPolicy(t *testing.T) {
 	}
 }
 
+var units = []hint.Unit{
+	hint.Auto, hint.Seconds, hint.Milliseconds, hint.EpochSeconds, hint.EpochMilliseconds, hint.DeltaSeconds, hint.HTTPDate, hint.RFC3339, hint.Duration,
+}
+
 func FuzzParse(f *testing.F) {
 	for _, seed := range []string{"120", "1e9", "-1", "1m30s", "PT5M", "Thu, 05 Mar 2026 12:01:00 GMT", `"a";r=0;t=9`, "2026-03-05T12:01:00Z"} {
 		f.Add(seed, "auto")
@@ -108,7 +113,7 @@ func FuzzParse(f *testing.F) {
 		if wait < 0 || (!ok && wait != 0) {
 			t.Fatalf("Parse(%q, %q) = %v, %v", value, unit, wait, ok)
 		}
-		if ok && !hint.Unit(unit).Known() {
+		if ok && !slices.Contains(units, hint.Unit(unit)) {
 			t.Fatalf("unit %q was accepted", unit)
 		}
 	})
