@@ -14,9 +14,9 @@ var errNoCall = errors.New("failwell: the context is not that of a request which
 // Charge takes an amount from a quota of the caller's plan or from one of its
 // balances, by the name in the contract: for what a handler knows only while it
 // works. ctx is the request's. The charge is part of what the request takes: it
-// is given back when the response is a failure on our side, and made once where
-// the request is repeated under its idempotency key, as long as the handler makes
-// the same charges in the same order. The error is an [*Error] of the contract,
+// is given back when the response is an error (400 and above), and made once
+// where the request is repeated under its idempotency key, as long as the handler
+// makes the same charges in the same order. The error is an [*Error] of the contract,
 // for the handler to return.
 func Charge(ctx context.Context, name string, amount int64) error {
 	return charge(ctx, func(c *admission.Controller, x *exchange) error {

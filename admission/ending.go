@@ -16,7 +16,8 @@ type Ending uint8
 const (
 	// Done: the work was done, or may have been. What was taken stays taken.
 	Done Ending = iota
-	// Failed: it failed on our side. Quotas, balances and storage are given back.
+	// Failed: it did not succeed. Quotas, balances and storage are given back,
+	// rates are not.
 	Failed
 	// Unsent: it was not even begun. Rates are given back as well.
 	Unsent

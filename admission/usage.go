@@ -130,10 +130,10 @@ func (c *Controller) Usage(ctx context.Context, account string) ([]Usage, error)
 
 // ChargeCall takes an amount, by the name of a quota or a balance, on behalf of a
 // call that is being worked on. It is part of what the call takes: given back if
-// the call fails on our side, and charged once where the call is repeated under
-// its idempotency key, as long as the work makes the same charges in the same
-// order. It must not run at the same time as another method on the same Verdict;
-// after Settle it refuses. The error is as with Charge.
+// the call ends as [Failed] or [Unsent], and charged once where the call is
+// repeated under its idempotency key, as long as the work makes the same charges
+// in the same order. It must not run at the same time as another method on the
+// same Verdict; after Settle it refuses. The error is as with Charge.
 func (c *Controller) ChargeCall(ctx context.Context, call *Call, v *Verdict, name string, amount int64) error {
 	h := &v.holding
 	if !h.open {

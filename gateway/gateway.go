@@ -96,8 +96,8 @@ type Gateway struct {
 	via       via
 }
 
-// New checks the settings and loads the contract. It opens no port; [Listen]
-// and [Run] do. The error lists everything that is wrong.
+// New checks the settings and loads the contract. It opens no port; [Gateway.Listen]
+// and [Gateway.Run] do. The error lists everything that is wrong.
 func New(config Config) (*Gateway, error) {
 	if config.LoadContract == nil || config.Store == nil {
 		return nil, errors.New("gateway: Config.LoadContract and Config.Store are required")

@@ -116,9 +116,9 @@ type Settings struct {
 	// ones), "all" or "off".
 	AccessLog string `env:"FAILWELL_ACCESS_LOG" help:"Which requests are logged: errors, all or off (errors)." name:"access-log" placeholder:"WHICH" yaml:"access_log"`
 	// Records says of which requests a record is kept in the store, so that it can
-	// be looked up by its id: "on" (default: all that fail, and of those that go
-	// well up to 10,000 a second), a share such as "10%" of those that go well,
-	// "errors", or "off".
+	// be looked up by its id: "on" (default), a share such as "10%" of those that go
+	// well, "errors", or "off". A process keeps at most 2,000 a second of those that
+	// go well and 5,000 of those that fail.
 	Records string `env:"FAILWELL_RECORDS" help:"Which requests can be looked up later: on, a share such as 10%, errors, or off (on)." name:"records" placeholder:"WHICH" yaml:"records"`
 	// RecordsKeep is how long a record is kept. Default 7 days.
 	RecordsKeep time.Duration `env:"FAILWELL_RECORDS_KEEP" help:"How long records are kept (168h)." name:"records-keep" placeholder:"DURATION" yaml:"records_keep"`
