@@ -19,6 +19,7 @@ type accountsCmd struct {
 
 type accountsListCmd struct {
 	keyPlace
+	wideFlag
 }
 
 // Run lists accounts in the order of their ids.
@@ -38,7 +39,9 @@ func (x *accountsListCmd) Run(ctx context.Context, c *console) error {
 		if len(rows) == 0 {
 			return c.print("no accounts\n")
 		}
-		return c.table(c.painterFor(c.stdout), count(len(rows), "account"), []string{"ACCOUNT", "PLAN", "STATE", "NAME"}, rows)
+		return c.list(x.painterFor(c), count(len(rows), "account"), []column{
+			{head: "ACCOUNT"}, {head: "PLAN"}, {head: "STATE"}, {head: "NAME", goes: 1, least: 12},
+		}, rows)
 	})
 }
 

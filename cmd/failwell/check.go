@@ -135,7 +135,14 @@ func ruleLine(p painter, k *conform.Check) string {
 	case "broken":
 		return "  " + p.bad("broken") + "  " + title + p.bad(count(len(k.Findings), "finding"))
 	case "skipped":
-		return "  " + p.faint("-       "+title+k.Skipped)
+		if p.wide == 0 || len("  -       ")+len([]rune(title+k.Skipped)) <= p.wide {
+			return "  " + p.faint("-       "+title+k.Skipped)
+		}
+		lines := []string{"  " + p.faint("-       "+k.Title)}
+		for _, part := range broken(k.Skipped, p.columns()-12) { // there is no room beside the title
+			lines = append(lines, strings.Repeat(" ", 12)+p.faint(part))
+		}
+		return strings.Join(lines, "\n")
 	}
 	return "  " + p.good("kept") + "    " + title + p.faint(strconv.Itoa(k.Tried)+" tried")
 }

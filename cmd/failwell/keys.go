@@ -159,5 +159,8 @@ func (c *console) keyTable(p painter, keys []admission.Key, now time.Time) error
 	if len(rows) == 0 {
 		return c.print("no keys\n")
 	}
-	return c.table(p, count(len(rows), "key"), []string{"ID", "START", "ACCOUNT", "ENV", "STATE", "EXPIRES", "PERMISSIONS", "NAME"}, rows)
+	return c.list(p, count(len(rows), "key"), []column{
+		{head: "ID"}, {head: "START", goes: 5}, {head: "ACCOUNT"}, {head: "ENV", goes: 2}, {head: "STATE"}, {head: "EXPIRES", goes: 4},
+		{head: "PERMISSIONS", goes: 1}, {head: "NAME", goes: 3, least: 12},
+	}, rows)
 }

@@ -9,6 +9,7 @@ import (
 
 type keysListCmd struct {
 	keyPlace
+	wideFlag
 
 	Account string `help:"Only keys of this account." placeholder:"ID"`
 }
@@ -23,7 +24,7 @@ func (x *keysListCmd) Run(ctx context.Context, c *console) error {
 		if x.JSON {
 			return c.json(map[string][]admission.Key{"keys": all})
 		}
-		return c.keyTable(c.painterFor(c.stdout), all, time.Now())
+		return c.keyTable(x.painterFor(c), all, time.Now())
 	})
 }
 

@@ -16,6 +16,7 @@ import (
 
 type logCmd struct {
 	recordPlace
+	wideFlag
 
 	Code      string `help:"Only with this code of the contract."                                                 placeholder:"CODE"`
 	Key       string `help:"Only with this key: its id, or its beginning as shown."                               placeholder:"KEY"`
@@ -45,7 +46,7 @@ func (x *logCmd) Run(ctx context.Context, c *console) error {
 		if err != nil {
 			return x.lookupFault(err)
 		}
-		p := c.painterFor(c.stdout)
+		p := x.painterFor(c)
 		if len(latest) == 0 && !x.Follow && !x.JSON {
 			return c.print("no requests\n")
 		}
@@ -143,21 +144,36 @@ func (x *logCmd) show(c *console, p painter, r *record.Record) error {
 		return c.tameJSON(r)
 	}
 	tame(r)
+	return c.print(p.logLine(r))
+}
+
+// logLine is a record in a line that ends with its id. Where a terminal has no
+// room for that, a second line holds the id, which is what is copied from here.
+func (p painter) logLine(r *record.Record) string {
 	who := r.Account
 	if r.KeyStart != "" {
 		who += " " + r.KeyStart + "…"
 	}
-	return c.print(strings.TrimRight(fmt.Sprintf("%s  %s  %-6s %s  %s  %8s  %s  %s",
-		p.faint(r.Ended.UTC().Format("01-02 15:04:05.000")), p.status(r.Status), r.Method, column(r.Path, 36), column(r.Code, 24),
-		roughly(r.Took), column(who, 30), r.ID), " ") + "\n")
-}
-
-// column is text in so many columns.
-func column(s string, columns int) string {
-	if n := utf8.RuneCountInString(s); n <= columns {
-		return s + strings.Repeat(" ", columns-n)
+	id := utf8.RuneCountInString(r.ID)
+	columns, widths := []column{{least: 12}, {least: 12}, {least: 16}}, []int{36, 24, 30} // path, code, who
+	two := false
+	if p.wide > 0 {
+		const others = 18 + 3 + 6 + 8 + 3*gap // time, status, method, how long it took
+		if two = cut(columns, widths, []int{0, 1, 2}, others+36+24+30+id+4*gap-p.wide) > 0; two {
+			widths = []int{36, 24, max(p.wide-4-id-gap, 1)}
+			cut(columns, widths, []int{0, 1}, others+36+24+2*gap-p.wide)
+		}
 	}
-	return string([]rune(s)[:columns-1]) + "…"
+	fixed := fixed
+	if p.wide == 0 {
+		fixed = func(s string, columns int) string { return fmt.Sprintf("%-*s", columns, s) }
+	}
+	line := fmt.Sprintf("%s  %s  %-6s  %s  %s  %8s", p.faint(r.Ended.UTC().Format("01-02 15:04:05.000")), p.status(r.Status), r.Method,
+		fixed(r.Path, widths[0]), fixed(r.Code, widths[1]), roughly(r.Took))
+	if two {
+		return line + "\n" + strings.TrimRight("    "+r.ID+"  "+p.faint(strings.TrimSpace(fixed(who, widths[2]))), " ") + "\n"
+	}
+	return line + "  " + fixed(who, widths[2]) + "  " + r.ID + "\n"
 }
 
 // roughly is a span in three digits.

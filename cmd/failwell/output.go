@@ -135,48 +135,6 @@ func broken(text string, columns int) []string {
 	return append(lines, line)
 }
 
-// table prints rows in columns under a heading; nothing when there are none.
-// The last column takes what is left of the width, and more lines if it must.
-func (c *console) table(p painter, title string, heads []string, rows [][]string) error {
-	if len(rows) == 0 {
-		return nil
-	}
-	widths := make([]int, len(heads)-1)
-	for _, row := range append([][]string{heads}, rows...) {
-		for i := range widths {
-			widths[i] = max(widths[i], utf8.RuneCountInString(row[i]))
-		}
-	}
-	left := p.columns()
-	for _, w := range widths {
-		left -= w + 2
-	}
-	var b strings.Builder
-	b.WriteString(p.bold(title) + "\n")
-	write := func(row []string, paint func(string) string) {
-		lines := broken(row[len(widths)], max(left-2, 30))
-		for n := range max(len(lines), 1) {
-			var line strings.Builder
-			for i, w := range widths {
-				cell := ""
-				if n == 0 {
-					cell = row[i]
-				}
-				line.WriteString("  " + cell + strings.Repeat(" ", w-utf8.RuneCountInString(cell)))
-			}
-			if n < len(lines) {
-				line.WriteString("  " + lines[n])
-			}
-			b.WriteString(paint(strings.TrimRight(line.String(), " ")) + "\n")
-		}
-	}
-	write(heads, p.faint)
-	for _, row := range rows {
-		write(row, func(s string) string { return s })
-	}
-	return c.print(b.String())
-}
-
 func (c *console) print(s string) error {
 	if _, err := io.WriteString(c.stdout, s); err != nil {
 		return fmt.Errorf("writing: %w", err)

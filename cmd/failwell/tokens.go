@@ -52,7 +52,10 @@ func (x *tokensCreateCmd) Run(ctx context.Context, c *console) error {
 	return c.printf("%s\n", secret)
 }
 
-type tokensListCmd struct{ adminPlace }
+type tokensListCmd struct {
+	adminPlace
+	wideFlag
+}
 
 // Run lists tokens.
 func (x *tokensListCmd) Run(ctx context.Context, c *console) error {
@@ -74,7 +77,9 @@ func (x *tokensListCmd) Run(ctx context.Context, c *console) error {
 	for _, t := range tokens {
 		rows = append(rows, []string{t.ID, t.Name, string(t.Role), dateOf(t.Created), t.By, dateOf(t.Expires)})
 	}
-	return c.table(c.painterFor(c.stdout), count(len(rows), "token"), []string{"ID", "NAME", "ROLE", "MADE", "BY", "EXPIRES"}, rows)
+	return c.list(x.painterFor(c), count(len(rows), "token"), []column{
+		{head: "ID"}, {head: "NAME", least: 12}, {head: "ROLE"}, {head: "MADE", goes: 2}, {head: "BY", goes: 1, least: 8}, {head: "EXPIRES", goes: 3},
+	}, rows)
 }
 
 type tokensRevokeCmd struct {
@@ -101,6 +106,7 @@ func (x *tokensRevokeCmd) Run(ctx context.Context, c *console) error {
 
 type auditCmd struct {
 	adminPlace
+	wideFlag
 
 	Limit int `default:"50" help:"How many, the latest first (${default})." placeholder:"COUNT"`
 }
@@ -131,7 +137,9 @@ func (x *auditCmd) Run(ctx context.Context, c *console) error {
 		result := strings.TrimSpace(e.Result + " " + e.Condition)
 		rows = append(rows, []string{dateOf(e.At), e.By.Name, e.Action, e.Target, result, strings.Join(details, " ")})
 	}
-	return c.table(c.painterFor(c.stdout), count(len(rows), "change"), []string{"TIME", "WHO", "WHAT", "OF", "RESULT", "DETAILS"}, rows)
+	return c.list(x.painterFor(c), count(len(rows), "change"), []column{
+		{head: "TIME"}, {head: "WHO", least: 8}, {head: "WHAT"}, {head: "OF"}, {head: "RESULT", least: 7}, {head: "DETAILS", breaks: true},
+	}, rows)
 }
 
 type keysRotateCmd struct {

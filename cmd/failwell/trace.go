@@ -16,6 +16,7 @@ import (
 
 type traceCmd struct {
 	recordPlace
+	wideFlag
 
 	ID string `arg:"" help:"Id of the request, as its response carries it." name:"id"`
 }
@@ -35,12 +36,11 @@ func (x *traceCmd) Run(ctx context.Context, c *console) error {
 			return c.tameJSON(s)
 		}
 		tame(s)
-		return c.story(s)
+		return c.story(x.painterFor(c), s)
 	})
 }
 
-func (c *console) story(s *gateway.Story) error {
-	p := c.painterFor(c.stdout)
+func (c *console) story(p painter, s *gateway.Story) error {
 	r := &s.Record
 	part := func(title string) error { return c.print("\n" + p.bold(title) + "\n") }
 	return errors.Join(
@@ -166,7 +166,7 @@ func (c *console) touched(p painter, r *record.Record) error {
 			free, strings.TrimPrefix(said, ", "),
 		})
 	}
-	return c.titled(p, "limits", []string{"LIMIT", "OF", "BEFORE", "COST", "AFTER", "ALL FREE AT", ""}, rows)
+	return c.titled(p, "limits", texts("LIMIT", "OF", "BEFORE", "COST", "AFTER", "ALL FREE AT", ""), rows)
 }
 
 func (c *console) tryTable(p painter, r *record.Record) error {
@@ -179,7 +179,7 @@ func (c *console) tryTable(p painter, r *record.Record) error {
 		}
 		rows = append(rows, []string{t.To, "+" + roughly(t.After), roughly(t.Took), answered})
 	}
-	return c.titled(p, "sent to the service behind", []string{"TO", "AT", "TOOK", "ANSWER"}, rows)
+	return c.titled(p, "sent to the service behind", texts("TO", "AT", "TOOK", "ANSWER"), rows)
 }
 
 func (c *console) catalogue(p painter, e *gateway.StoryError) error {
@@ -203,7 +203,9 @@ func (c *console) siblingTable(p painter, s *gateway.Story) error {
 		}
 		rows = append(rows, []string{sign + roughly(apart), strconv.Itoa(o.Status), o.Code, roughly(o.Took), string(o.Idempotency.State), o.ID})
 	}
-	return c.titled(p, "other requests of the same call", []string{"AT", "STATUS", "CODE", "TOOK", "IDEMPOTENCY", "ID"}, rows)
+	return c.titled(p, "other requests of the same call", []column{
+		{head: "AT"}, {head: "STATUS"}, {head: "CODE", least: 12}, {head: "TOOK", goes: 1}, {head: "IDEMPOTENCY", goes: 2}, {head: "ID"},
+	}, rows)
 }
 
 func (c *console) sameID(p painter, s *gateway.Story) error {
@@ -212,13 +214,15 @@ func (c *console) sameID(p painter, s *gateway.Story) error {
 		o := &s.Others[i]
 		rows = append(rows, []string{o.Time.UTC().Format("2006-01-02 15:04:05 UTC"), strconv.Itoa(o.Status), o.Code, o.Method + " " + o.Path})
 	}
-	return c.titled(p, "older requests with this id", []string{"AT", "STATUS", "CODE", "REQUEST"}, rows)
+	return c.titled(p, "older requests with this id", []column{
+		{head: "AT"}, {head: "STATUS"}, {head: "CODE", least: 12}, {head: "REQUEST", least: 16},
+	}, rows)
 }
 
-// titled is a table below an empty line.
-func (c *console) titled(p painter, title string, heads []string, rows [][]string) error {
+// titled is a list below an empty line.
+func (c *console) titled(p painter, title string, columns []column, rows [][]string) error {
 	if len(rows) == 0 {
 		return nil
 	}
-	return errors.Join(c.print("\n"), c.table(p, title, heads, rows))
+	return errors.Join(c.print("\n"), c.list(p, title, columns, rows))
 }
