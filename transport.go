@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -191,7 +192,7 @@ func (c *call) again() (*http.Request, error) {
 	}
 	if name := c.transport.CountHeader; name != "" {
 		out.Header = out.Header.Clone()
-		out.Header.Set(name, itoa(len(c.attempts)))
+		out.Header.Set(name, strconv.Itoa(len(c.attempts)))
 	}
 	return out, nil
 }

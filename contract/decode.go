@@ -8,7 +8,6 @@ import (
 
 	"github.com/failwell/failwell/contract/condition"
 	"github.com/failwell/failwell/contract/guess"
-	"github.com/failwell/failwell/contract/hint"
 )
 
 // Response is what is needed of an HTTP response to read a failure from it.
@@ -277,10 +276,6 @@ func (c *Contract) interpret(m *match, code *Code, x *reading, f *Failure) {
 	}
 }
 
-func waitMatters(f *Failure) bool {
-	return f.Retry != condition.Never || f.Status == 429 || f.Status == 503
-}
-
 // fill takes from conventions what the contract's envelope did not carry. It takes
 // ten times as long as all the rest.
 func (c *Contract) fill(f *Failure, x *reading) {
@@ -291,158 +286,6 @@ func (c *Contract) fill(f *Failure, x *reading) {
 	if f.Condition == "" {
 		f.Condition = g.Condition
 	}
-}
-
-// readParams turns raw members into the declared parameters. What only stands
-// for the request id or the first field error goes back there.
-func (c *Contract) readParams(code *Code, m *match, f *Failure) ([]Value, []FieldError) {
-	fields := m.fields
-	if code == nil || len(m.params) == 0 {
-		return sortedValues(m.params), fields
-	}
-	var out []Value
-	var field, issue string
-	for _, v := range m.params {
-		x := code.param(v.Name)
-		if x == nil {
-			out = append(out, v)
-			continue
-		}
-		data, ok := readParam(x, v.Data)
-		if !ok {
-			out = append(out, v)
-			continue
-		}
-		s, _ := data.(string)
-		switch {
-		case x.From == factRequestID && s != "":
-			if f.RequestID == "" {
-				f.RequestID = s
-			}
-		case x.From == factField && s != "":
-			field = s
-		case x.From == factIssue && s != "":
-			issue = s
-		case x.From == factRetryAfter && !f.HasRetryAfter:
-			f.RetryAfter, f.HasRetryAfter = data.(time.Duration)
-		default:
-			out = append(out, Value{v.Name, data})
-		}
-	}
-	if (field != "" || issue != "") && len(fields) == 0 {
-		fe := FieldError{Message: issue}
-		if field != "" {
-			fe.Path = strings.Split(field, ".")
-		}
-		fields = []FieldError{fe}
-	}
-	return sortedValues(out), fields
-}
-
-func sortedValues(v []Value) []Value {
-	slices.SortFunc(v, func(a, b Value) int { return strings.Compare(a.Name, b.Name) })
-	return v
-}
-
-func (c *Code) param(name string) *Param {
-	for _, x := range c.Params {
-		if x.Name == name {
-			return x
-		}
-	}
-	return nil
-}
-
-// readParam is the inverse of renderer.data.
-func readParam(x *Param, v any) (any, bool) {
-	if x.From == factRetryAfter {
-		n, ok := v.(json.Number)
-		if !ok {
-			return nil, false
-		}
-		unit := hint.Seconds
-		if x.Format == DeltaMillis {
-			unit = hint.Milliseconds
-		}
-		wait, ok := hint.Parse(string(n), unit, time.Time{})
-		return wait, ok
-	}
-	switch x.Type {
-	case TypeString:
-		s, ok := v.(string)
-		if ok && x.Prefix != "" {
-			s, ok = strings.CutPrefix(s, x.Prefix)
-		}
-		return s, ok
-	case TypeInteger:
-		n, ok := v.(json.Number)
-		if !ok {
-			return nil, false
-		}
-		i, err := n.Int64()
-		return i, err == nil
-	case TypeTime:
-		return readInstant(v, x.Format)
-	case TypeBoolean:
-		b, ok := v.(bool)
-		return b, ok
-	}
-	return v, true
-}
-
-// hintOf asks the contract's hints in order. Headers that tell when a limit is
-// free again are often on every response; they count as a wait only for a
-// failure that is about a limit.
-func (c *Contract) hintOf(x *reading, f *Failure) (time.Duration, bool) {
-	for i := range c.Client.Hints {
-		h := &c.Client.Hints[i]
-		if h.name == "" && h.Header != "" {
-			h = h.settled(c)
-		}
-		var value string
-		if h.Header != "" {
-			if h.limits && !aboutLimit(f) {
-				continue
-			}
-			if values := x.Header[h.name]; len(values) > 0 {
-				value = values[0]
-			} else if !x.hasty {
-				value = header(x.Header, h.Header)
-			}
-		} else {
-			value = x.body.along(h.Body).plain()
-		}
-		if value == "" {
-			continue
-		}
-		if wait, ok := hint.Parse(value, h.Unit, x.clock()); ok {
-			return wait, true
-		}
-	}
-	return 0, false
-}
-
-// settled is the hint with what follows from its header's name. One that a program
-// has put into a contract has to go without until it is asked.
-func (h *Hint) settled(c *Contract) *Hint {
-	out := *h
-	out.name, out.limits = canonical(h.Header), tellsOfLimit(h.Header, c)
-	return &out
-}
-
-func tellsOfLimit(name string, c *Contract) bool {
-	if name == "" {
-		return false
-	}
-	return strings.EqualFold(name, c.Headers.RateLimit.Reset) || strings.Contains(strings.ToLower(name), "reset")
-}
-
-func aboutLimit(f *Failure) bool {
-	switch f.Condition {
-	case condition.RateLimited, condition.QuotaExhausted, condition.ConcurrencyExceeded, condition.Overloaded:
-		return true
-	}
-	return f.Status == 429
 }
 
 // decodePartial finds the failed items of a call on many.
