@@ -92,65 +92,16 @@ plans: {only: {quota: {jobs: 10/day}, storage: 1KB}}
 	}
 }
 
-// TestHandlersKeepPartOfABody: an operation that stores its body takes room for
-// all of it, and keeps what its handler says.
-func TestHandlersKeepPartOfABody(t *testing.T) {
-	t.Parallel()
-	source := guardContract + `  POST /files: {id: files, stores: true, max_body: 500, media_types: [text/plain]}
-plans: {only: {storage: 1KB}}
-`
-	c, err := contract.Parse("keep.yaml", []byte(source))
-	if err != nil {
-		t.Fatal(err)
-	}
-	controller := &admission.Controller{Contract: c, Store: &store.Memory{}, StoreTimeout: time.Minute}
-	key, _, err := controller.Keys().Create(t.Context(), admission.NewKey{Account: "a"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	g := &failwell.Guard{Contract: c, Admission: controller, Logger: slog.New(slog.DiscardHandler)}
-	var keep int64
-	handler := g.Wrap(g.HandleFunc(func(w http.ResponseWriter, r *http.Request) error {
-		if err := failwell.KeepStorage(r.Context(), keep); err != nil {
-			return err
-		}
-		w.WriteHeader(http.StatusNoContent)
-		return nil
-	}))
-	for _, x := range []struct {
-		announced bool
-		keep      int64
-		status    int
-		used      int64
-	}{
-		{true, 60, http.StatusNoContent, 60},
-		{false, 7, http.StatusNoContent, 67},
-		{true, 0, http.StatusNoContent, 67},
-		{true, -1, http.StatusInternalServerError, 67},
-	} {
-		keep = x.keep
-		r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/files", strings.NewReader(strings.Repeat("x", 100)))
-		r.Header.Set("Authorization", "Bearer "+key)
-		r.Header.Set("Content-Type", "text/plain")
-		if !x.announced {
-			r.ContentLength = -1
-		}
-		w := httptest.NewRecorder()
-		handler.ServeHTTP(w, r)
-		all, err := controller.Usage(t.Context(), "a")
-		if err != nil {
-			t.Fatal(err)
-		}
-		if w.Code != x.status || len(all) != 1 || all[0].Used != x.used {
-			t.Errorf("%+v: status %d %s, usage %+v", x, w.Code, w.Body, all)
-		}
-	}
+// storing is an API whose one operation stores bodies of text, of which its
+// account may keep 1 KB.
+type storing struct {
+	handler    http.Handler
+	controller *admission.Controller
+	key        string
 }
 
-// TestBodiesOfNoLengthAreMeasured: what is stored of a body whose length was not
-// announced is its length, and it may take what room there is.
-func TestBodiesOfNoLengthAreMeasured(t *testing.T) {
-	t.Parallel()
+func newStoring(t *testing.T, handle func(http.ResponseWriter, *http.Request) error) *storing {
+	t.Helper()
 	source := strings.Replace(guardContract, "errors:\n", "errors:\n  storage_full: {status: 413, is: [storage_exhausted], message: Full.}\n", 1) + `  POST /files: {id: files, stores: true, max_body: 500, media_types: [text/plain]}
 plans: {only: {storage: 1KB}}
 `
@@ -164,13 +115,68 @@ plans: {only: {storage: 1KB}}
 		t.Fatal(err)
 	}
 	g := &failwell.Guard{Contract: c, Admission: controller, Logger: slog.New(slog.DiscardHandler)}
-	handler := g.Wrap(g.HandleFunc(func(w http.ResponseWriter, r *http.Request) error {
+	return &storing{g.Wrap(g.HandleFunc(handle)), controller, key}
+}
+
+// post sends a body and returns what is stored afterwards.
+func (s *storing) post(t *testing.T, size int, announced bool) (w *httptest.ResponseRecorder, used int64) {
+	t.Helper()
+	r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/files", strings.NewReader(strings.Repeat("x", size)))
+	r.Header.Set("Authorization", "Bearer "+s.key)
+	r.Header.Set("Content-Type", "text/plain")
+	if !announced {
+		r.ContentLength = -1
+	}
+	w = httptest.NewRecorder()
+	s.handler.ServeHTTP(w, r)
+	all, err := s.controller.Usage(t.Context(), "a")
+	if err != nil || len(all) != 1 {
+		t.Fatalf("usage %+v, %v", all, err)
+	}
+	return w, all[0].Used
+}
+
+// TestHandlersKeepPartOfABody: an operation that stores its body takes room for
+// all of it, and keeps what its handler says.
+func TestHandlersKeepPartOfABody(t *testing.T) {
+	t.Parallel()
+	var keep int64
+	s := newStoring(t, func(w http.ResponseWriter, r *http.Request) error {
+		if err := failwell.KeepStorage(r.Context(), keep); err != nil {
+			return err
+		}
+		w.WriteHeader(http.StatusNoContent)
+		return nil
+	})
+	for _, x := range []struct {
+		announced bool
+		keep      int64
+		status    int
+		used      int64
+	}{
+		{true, 60, http.StatusNoContent, 60},
+		{false, 7, http.StatusNoContent, 67},
+		{true, 0, http.StatusNoContent, 67},
+		{true, -1, http.StatusInternalServerError, 67},
+	} {
+		keep = x.keep
+		if w, used := s.post(t, 100, x.announced); w.Code != x.status || used != x.used {
+			t.Errorf("%+v: status %d %s, %d used", x, w.Code, w.Body, used)
+		}
+	}
+}
+
+// TestBodiesOfNoLengthAreMeasured: what is stored of a body whose length was not
+// announced is its length, and it may take what room there is.
+func TestBodiesOfNoLengthAreMeasured(t *testing.T) {
+	t.Parallel()
+	s := newStoring(t, func(w http.ResponseWriter, r *http.Request) error {
 		if _, err := io.Copy(io.Discard, r.Body); err != nil {
 			return err
 		}
 		w.WriteHeader(http.StatusNoContent)
 		return nil
-	}))
+	})
 	for _, x := range []struct {
 		what      string
 		size      int
@@ -188,20 +194,8 @@ plans: {only: {storage: 1KB}}
 		{"no room, announced", 1, true, 413, "storage_full", 1000},
 		{"nothing", 0, true, 204, "", 1000},
 	} {
-		r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/files", strings.NewReader(strings.Repeat("x", x.size)))
-		r.Header.Set("Authorization", "Bearer "+key)
-		r.Header.Set("Content-Type", "text/plain")
-		if !x.announced {
-			r.ContentLength = -1
-		}
-		w := httptest.NewRecorder()
-		handler.ServeHTTP(w, r)
-		all, err := controller.Usage(t.Context(), "a")
-		if err != nil {
-			t.Fatal(err)
-		}
-		if w.Code != x.status || !strings.Contains(w.Body.String(), x.condition) || len(all) != 1 || all[0].Used != x.used {
-			t.Errorf("%s: status %d %s, usage %+v", x.what, w.Code, w.Body, all)
+		if w, used := s.post(t, x.size, x.announced); w.Code != x.status || !strings.Contains(w.Body.String(), x.condition) || used != x.used {
+			t.Errorf("%s: status %d %s, %d used", x.what, w.Code, w.Body, used)
 		}
 	}
 }

@@ -168,27 +168,21 @@ func (p *planner) forms(o *contract.Operation, good request) {
 	if f == nil {
 		return
 	}
-	sent := func(contentType, body string) request {
-		r := good
-		r.header, r.body = slices.Clone(good.header), body
-		r.set("Content-Type", contentType)
-		return r
-	}
-	invalid := cmp.Or(o.BodyCondition, p.contract.Validation.Body, condition.ValidationFailed)
+	invalid := p.invalid(o)
 	missing := cmp.Or(p.contract.Validation.Missing, invalid)
 	if f.mediaType == contract.Multipart {
 		// Who reads what is there finds that something is not.
 		unreadable := []condition.Condition{condition.RequestMalformed, condition.FormatInvalid, missing, invalid, condition.ParameterMissing}
-		p.refused(ruleBroken, o, "a form that breaks off", sent(f.contentType(), f.torn()), "", unreadable...)
-		p.refused(ruleBroken, o, "a form with another boundary", sent(f.mediaType+"; boundary="+unheard+"-other", f.body()), "", unreadable...)
+		p.refused(ruleBroken, o, "a form that breaks off", good.carrying(f.contentType(), f.torn()), "", unreadable...)
+		p.refused(ruleBroken, o, "a form with another boundary", good.carrying(f.mediaType+"; boundary="+unheard+"-other", f.body()), "", unreadable...)
 	}
 	if bad, name := p.schemas.formWithout(o, f); bad != nil {
-		p.refused(ruleFieldMissing, o, "a form without "+name, sent(bad.contentType(), bad.body()), name, missing, condition.ParameterMissing)
+		p.refused(ruleFieldMissing, o, "a form without "+name, good.carrying(bad.contentType(), bad.body()), name, missing, condition.ParameterMissing)
 	}
 	if bad, name := p.schemas.formWrong(o, f); bad != nil {
-		p.refused(ruleFieldInvalid, o, "a form with "+name+"="+unheard, sent(bad.contentType(), bad.body()), name, invalid, condition.ParameterInvalid)
+		p.refused(ruleFieldInvalid, o, "a form with "+name+"="+unheard, good.carrying(bad.contentType(), bad.body()), name, invalid, condition.ParameterInvalid)
 	}
 	if bad, name, length := p.schemas.formLong(o, f); bad != nil {
-		p.refused(ruleFieldInvalid, o, fmt.Sprintf("a form with %s of %d characters", name, length), sent(bad.contentType(), bad.body()), name, invalid, condition.ParameterInvalid)
+		p.refused(ruleFieldInvalid, o, fmt.Sprintf("a form with %s of %d characters", name, length), good.carrying(bad.contentType(), bad.body()), name, invalid, condition.ParameterInvalid)
 	}
 }

@@ -21,33 +21,32 @@ func (p *planner) bodies(o *contract.Operation) {
 	if !known { // who knows which of several faults is told
 		return
 	}
-	with := func(kind, body string) request {
-		r := good
-		r.header, r.body = slices.Clone(good.header), body
-		r.set("Content-Type", kind)
-		return r
-	}
 	p.forms(o, good)
 	takesJSON := len(o.MediaTypes) == 0 || slices.Contains(o.MediaTypes, "application/json")
 	if o.Body != nil && takesJSON {
-		p.refused(ruleBroken, o, "a body that is no JSON", with("application/json", `{"failwell": `), "",
+		p.refused(ruleBroken, o, "a body that is no JSON", good.carrying("application/json", `{"failwell": `), "",
 			condition.FormatInvalid, condition.RequestMalformed)
-		invalid := cmp.Or(o.BodyCondition, p.contract.Validation.Body, condition.ValidationFailed)
+		invalid := p.invalid(o)
 		if body, field, ok := p.schemas.without(o); ok {
-			p.refused(ruleFieldMissing, o, "without "+field, with("application/json", body), field, cmp.Or(p.contract.Validation.Missing, invalid))
+			p.refused(ruleFieldMissing, o, "without "+field, good.carrying("application/json", body), field, cmp.Or(p.contract.Validation.Missing, invalid))
 		}
 		if body, field, ok := p.schemas.broken(o); ok {
-			p.refused(ruleFieldInvalid, o, field+" of the wrong type", with("application/json", body), field, invalid)
+			p.refused(ruleFieldInvalid, o, field+" of the wrong type", good.carrying("application/json", body), field, invalid)
 		}
 	}
 	if len(o.MediaTypes) > 0 {
-		p.refused(ruleMedia, o, "a body of another media type", with("application/x-"+unheard, "<"+unheard+"/>"), "", condition.MediaUnsupported)
+		p.refused(ruleMedia, o, "a body of another media type", good.carrying("application/x-"+unheard, "<"+unheard+"/>"), "", condition.MediaUnsupported)
 	}
 	if o.MaxBody > 0 && o.MaxBody < longestBody {
-		r := with(cmp.Or(first(o.MediaTypes), "application/json"), "")
+		r := good.carrying(cmp.Or(first(o.MediaTypes), "application/json"), "")
 		r.blanks = o.MaxBody + 1
 		p.refused(ruleBodySize, o, fmt.Sprintf("a body of %d bytes", r.blanks), r, "", condition.BodyTooLarge)
 	}
+}
+
+// invalid is what a body that breaks its schema is told as.
+func (p *planner) invalid(o *contract.Operation) condition.Condition {
+	return cmp.Or(o.BodyCondition, p.contract.Validation.Body, condition.ValidationFailed)
 }
 
 func first(list []string) string {

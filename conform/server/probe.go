@@ -193,6 +193,14 @@ func (r *request) json(body string) {
 	r.body = body
 }
 
+// carrying is the request with another body.
+func (r request) carrying(contentType, body string) request {
+	r.set("Content-Type", contentType)
+	r.body = body
+	return r
+}
+
+// set replaces a header, in a list of r's own.
 func (r *request) set(name, value string) {
 	header := make([][2]string, 0, len(r.header)+1)
 	for _, h := range r.header {

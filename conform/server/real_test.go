@@ -22,6 +22,7 @@ import (
 	"github.com/failwell/failwell/internal/servers"
 	"github.com/failwell/failwell/sandbox"
 	"github.com/failwell/failwell/store"
+	"github.com/failwell/failwell/store/storetest"
 )
 
 // clean fails where a check found something else than what is known, or that no more.
@@ -46,7 +47,7 @@ func TestGatewayBeforeSandboxes(t *testing.T) {
 	for _, api := range sandbox.Names() {
 		t.Run(api, func(t *testing.T) {
 			t.Parallel()
-			s := &shop{clock: &hand{now: time.Now()}}
+			s := &shop{clock: storetest.ClockAt(time.Now())}
 			records := &store.Memory{Clock: s.clock.Now}
 			behind := sandbox.Start(t, api, sandbox.Options{Store: records, Open: true, Clock: s.clock.Now, Logger: slog.New(slog.DiscardHandler)})
 			s.contract, s.keys = behind.Contract(), behind.Keys()
@@ -72,7 +73,7 @@ func TestGatewayBeforeFastAPI(t *testing.T) {
 			if c, err = c.WithOperations(operations); err != nil {
 				t.Fatal(err)
 			}
-			s := &shop{contract: c, clock: &hand{now: time.Now()}}
+			s := &shop{contract: c, clock: storetest.ClockAt(time.Now())}
 			records := &store.Memory{Clock: s.clock.Now}
 			s.keys = seed(t, c, records, s.clock)
 			config := s.config(startGateway(t, c, records, s.clock, gateway.Settings{Upstreams: []string{service}, Foreign: "translate"}))

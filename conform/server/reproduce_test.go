@@ -22,7 +22,7 @@ func reproduced(t *testing.T, s *shop, k *checker, id string) {
 	all := rules()
 	r := all[slices.IndexFunc(all, func(r rule) bool { return r.id == id })]
 	_, faults := r.judge(k, k.seen)
-	s.clock.forward(10 * time.Minute) // so that the limit is whole
+	s.clock.Advance(10 * time.Minute) // so that the limit is whole
 	again := k.rerun(t, s, &faults[0])
 	if _, found := r.judge(k, again); len(found) == 0 {
 		t.Errorf("not reproduced by\n%s\n%s", k.reproduce(faults[0].x), said(again))
@@ -43,7 +43,7 @@ func (k *checker) rerun(t *testing.T, s *shop, f *fault) []*exchange {
 	t.Helper()
 	clock := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 		seconds, _ := strconv.ParseFloat(r.URL.Query().Get("s"), 64)
-		s.clock.forward(time.Duration(seconds * float64(time.Second)))
+		s.clock.Advance(time.Duration(seconds * float64(time.Second)))
 	}))
 	defer clock.Close()
 	dir := t.TempDir()

@@ -25,6 +25,7 @@ import (
 	"github.com/failwell/failwell/contract/condition"
 	"github.com/failwell/failwell/gateway"
 	"github.com/failwell/failwell/store"
+	"github.com/failwell/failwell/store/storetest"
 )
 
 // shop is a service behind a gateway whose contract promises something for every
@@ -33,28 +34,10 @@ type shop struct {
 	contract *contract.Contract
 	keys     map[string]string
 	gateway  string
-	clock    *hand
+	clock    *storetest.Clock
 
 	mu    sync.Mutex
 	turns []string
-}
-
-// hand is a clock that is set forward by hand.
-type hand struct {
-	mu  sync.Mutex
-	now time.Time
-}
-
-func (h *hand) Now() time.Time {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	return h.now
-}
-
-func (h *hand) forward(d time.Duration) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	h.now = h.now.Add(d)
 }
 
 func startShop(t *testing.T) *shop {
@@ -67,7 +50,7 @@ func startShop(t *testing.T) *shop {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &shop{contract: c, clock: &hand{now: time.Date(2026, 3, 5, 12, 0, 0, 0, time.UTC)}}
+	s := &shop{contract: c, clock: storetest.ClockAt(time.Date(2026, 3, 5, 12, 0, 0, 0, time.UTC))}
 	service := httptest.NewServer(items(c))
 	t.Cleanup(service.Close)
 	records := &store.Memory{Clock: s.clock.Now}
@@ -77,7 +60,7 @@ func startShop(t *testing.T) *shop {
 }
 
 // startGateway runs a gateway in a clock's time until the test ends.
-func startGateway(t *testing.T, c *contract.Contract, records store.Store, clock *hand, settings gateway.Settings) (url string) {
+func startGateway(t *testing.T, c *contract.Contract, records store.Store, clock *storetest.Clock, settings gateway.Settings) (url string) {
 	t.Helper()
 	settings.Contract, settings.Listen, settings.Admin = "test", "127.0.0.1:0", "off"
 	settings.StoreTimeout = 10 * time.Second // where the store is slow the machine is
@@ -167,7 +150,7 @@ func formed(work http.HandlerFunc, read func(r *http.Request) (required []string
 }
 
 // seed makes a key in each state.
-func seed(t *testing.T, c *contract.Contract, records store.Store, clock *hand) map[string]string {
+func seed(t *testing.T, c *contract.Contract, records store.Store, clock *storetest.Clock) map[string]string {
 	t.Helper()
 	controller := &admission.Controller{Contract: c, Store: records, Clock: clock.Now}
 	ring := controller.Keys()
@@ -217,7 +200,7 @@ func (s *shop) config(url string) Config {
 	return Config{
 		Contract: s.contract, URL: url, Keys: s.keys, Writes: true, Limits: true, Thorough: true, Pause: -1, Clock: s.clock.Now,
 		Sleep: func(_ context.Context, d time.Duration) error {
-			s.clock.forward(d)
+			s.clock.Advance(d)
 			return nil
 		},
 	}

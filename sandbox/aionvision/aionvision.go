@@ -86,31 +86,19 @@ func (h *api) Tasks() map[string]func(context.Context, string) error {
 	}
 }
 
-const brokeAccount = "org_broke"
-
 // SeedKeys makes a key whose account has no credits.
 func (h *api) SeedKeys(ctx context.Context) (map[string]string, error) {
-	if err := h.Keys.PutAccount(ctx, admission.Account{ID: brokeAccount, Name: "Without credits"}); err != nil {
-		return nil, fmt.Errorf("account %s: %w", brokeAccount, err)
-	}
-	secret, _, err := h.Keys.Create(ctx, admission.NewKey{Name: "broke", Account: brokeAccount, Permissions: h.Contract.Permissions})
-	if err != nil {
-		return nil, fmt.Errorf("key broke: %w", err)
-	}
-	return map[string]string{"broke": secret}, nil
+	return h.SeedBroke(ctx, "Without credits")
 }
-
-// manyAccounts is more than a stand-in has at first.
-const manyAccounts = 100
 
 // Seed gives credits and makes the secret that addresses are signed with.
 func (h *api) Seed(ctx context.Context) error {
-	accounts, err := h.Keys.Accounts(ctx, "", manyAccounts)
+	accounts, err := h.Accounts(ctx)
 	if err != nil {
-		return fmt.Errorf("accounts: %w", err)
+		return err
 	}
 	for _, a := range accounts {
-		if a.ID == brokeAccount {
+		if a.ID == stand.BrokeAccount {
 			continue
 		}
 		if err := h.Admission.Credit(ctx, a.ID, credits, startCredits, "at first"); err != nil {

@@ -8,7 +8,6 @@ import (
 	"mime/multipart"
 	"net/http"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -16,19 +15,8 @@ import (
 	"github.com/failwell/failwell/internal/sandboxtest"
 	"github.com/failwell/failwell/sandbox"
 	"github.com/failwell/failwell/sandbox/fault"
+	"github.com/failwell/failwell/store/storetest"
 )
-
-// clock is advanced by hand.
-type clock struct {
-	mu  sync.Mutex
-	now time.Time
-}
-
-func (c *clock) Now() time.Time {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.now
-}
 
 type server struct {
 	*testing.T
@@ -37,7 +25,7 @@ type server struct {
 
 func start(t *testing.T, o sandbox.Options) *server {
 	t.Helper()
-	at := &clock{now: time.Date(2026, 11, 22, 9, 0, 0, 0, time.UTC)}
+	at := storetest.ClockAt(time.Date(2026, 11, 22, 9, 0, 0, 0, time.UTC))
 	o.Clock, o.Logger = at.Now, slog.New(slog.DiscardHandler)
 	return &server{T: t, Server: sandbox.Start(t, "hebbrix", o)}
 }

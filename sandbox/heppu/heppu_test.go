@@ -18,36 +18,19 @@ import (
 	"github.com/failwell/failwell/sandbox"
 	"github.com/failwell/failwell/store"
 	"github.com/failwell/failwell/store/pebblestore"
+	"github.com/failwell/failwell/store/storetest"
 )
-
-// clock is advanced by hand.
-type clock struct {
-	mu  sync.Mutex
-	now time.Time
-}
-
-func (c *clock) Now() time.Time {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.now
-}
-
-func (c *clock) advance(d time.Duration) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.now = c.now.Add(d)
-}
 
 type stand struct {
 	*testing.T
 	*sandbox.Sandbox
 	server *httptest.Server
-	clock  *clock
+	clock  *storetest.Clock
 }
 
 func start(t *testing.T, o sandbox.Options) *stand {
 	t.Helper()
-	at := &clock{now: time.Date(2026, 11, 22, 9, 0, 0, 0, time.UTC)}
+	at := storetest.ClockAt(time.Date(2026, 11, 22, 9, 0, 0, 0, time.UTC))
 	o.API, o.Clock, o.Logger = "heppu", at.Now, slog.New(slog.DiscardHandler)
 	if o.BackendTimeout == 0 {
 		o.BackendTimeout = 100 * time.Millisecond
@@ -284,11 +267,11 @@ func TestHeppuRateLimit(t *testing.T) {
 	if got := s.call("test", "GET", "/api/v1/agents", ""); got.status != 200 {
 		t.Errorf("another key is limited too: %d", got.status)
 	}
-	s.clock.advance(59 * time.Second)
+	s.clock.Advance(59 * time.Second)
 	if got := s.call("valid", "GET", "/api/v1/agents", ""); got.status != 429 || got.header.Get("Retry-After") != "1" {
 		t.Errorf("a second early: %d, %v", got.status, got.header)
 	}
-	s.clock.advance(time.Second)
+	s.clock.Advance(time.Second)
 	if got := s.call("valid", "GET", "/api/v1/agents", ""); got.status != 200 {
 		t.Errorf("after the wait: %d %s", got.status, got.body)
 	}

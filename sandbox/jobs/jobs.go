@@ -79,32 +79,19 @@ func (h *api) Handlers() map[string]stand.Handler {
 	}
 }
 
-// brokeAccount has no funds.
-const brokeAccount = "org_broke"
-
 // SeedKeys makes a key whose account has no funds.
 func (h *api) SeedKeys(ctx context.Context) (map[string]string, error) {
-	if err := h.Keys.PutAccount(ctx, admission.Account{ID: brokeAccount, Name: "Without funds"}); err != nil {
-		return nil, fmt.Errorf("account %s: %w", brokeAccount, err)
-	}
-	secret, _, err := h.Keys.Create(ctx, admission.NewKey{Name: "broke", Account: brokeAccount, Permissions: h.Contract.Permissions})
-	if err != nil {
-		return nil, fmt.Errorf("key broke: %w", err)
-	}
-	return map[string]string{"broke": secret}, nil
+	return h.SeedBroke(ctx, "Without funds")
 }
-
-// manyAccounts is more than a stand-in has at first.
-const manyAccounts = 100
 
 // Seed pays funds in and makes each account a client.
 func (h *api) Seed(ctx context.Context) error {
-	accounts, err := h.Keys.Accounts(ctx, "", manyAccounts)
+	accounts, err := h.Accounts(ctx)
 	if err != nil {
-		return fmt.Errorf("accounts: %w", err)
+		return err
 	}
 	for _, a := range accounts {
-		if a.ID != brokeAccount {
+		if a.ID != stand.BrokeAccount {
 			if err := h.Admission.Credit(ctx, a.ID, funds, startFunds, "at first"); err != nil {
 				return fmt.Errorf("funds of %s: %w", a.ID, err)
 			}

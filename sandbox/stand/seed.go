@@ -70,6 +70,33 @@ func mistype(key string) string {
 	return key[:len(key)-1] + string(last)
 }
 
+// BrokeAccount has nothing to pay with, at an API that takes payment.
+const BrokeAccount = "org_broke"
+
+// SeedBroke opens BrokeAccount, under a name for people, and makes its key.
+func (w *World) SeedBroke(ctx context.Context, name string) (map[string]string, error) {
+	if err := w.Keys.PutAccount(ctx, admission.Account{ID: BrokeAccount, Name: name}); err != nil {
+		return nil, fmt.Errorf("account %s: %w", BrokeAccount, err)
+	}
+	secret, _, err := w.Keys.Create(ctx, admission.NewKey{Name: "broke", Account: BrokeAccount, Permissions: w.Contract.Permissions})
+	if err != nil {
+		return nil, fmt.Errorf("key broke: %w", err)
+	}
+	return map[string]string{"broke": secret}, nil
+}
+
+// manyAccounts is more than a stand-in has at first.
+const manyAccounts = 100
+
+// Accounts are those that there are at first.
+func (w *World) Accounts(ctx context.Context) ([]admission.Account, error) {
+	accounts, err := w.Keys.Accounts(ctx, "", manyAccounts)
+	if err != nil {
+		return nil, fmt.Errorf("accounts: %w", err)
+	}
+	return accounts, nil
+}
+
 // stateAccounts are accounts in the states that refuse calls, by the name of
 // their key.
 var stateAccounts = map[string]admission.AccountState{

@@ -12,11 +12,14 @@ type Clock struct {
 	now time.Time
 }
 
-// NewClock returns a clock at an instant between two milliseconds, where
-// rounding shows.
+// NewClock returns a clock at an instant between two milliseconds, and between
+// two microseconds, where rounding shows.
 func NewClock() *Clock {
-	return &Clock{now: time.Date(2031, time.March, 4, 5, 6, 7, 250_300, time.UTC)}
+	return ClockAt(time.Date(2031, time.March, 4, 5, 6, 7, 250_300, time.UTC))
 }
+
+// ClockAt returns a clock that stands at now.
+func ClockAt(now time.Time) *Clock { return &Clock{now: now} }
 
 // Now reads the clock.
 func (c *Clock) Now() time.Time {
@@ -32,7 +35,7 @@ func (c *Clock) Set(now time.Time) {
 	c.now = now
 }
 
-// Advance moves the clock by d.
+// Advance moves the clock by d, which may be negative.
 func (c *Clock) Advance(d time.Duration) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

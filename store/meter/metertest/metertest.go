@@ -6,12 +6,12 @@ package metertest
 import (
 	"context"
 	"fmt"
-	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/failwell/failwell/store/meter"
+	"github.com/failwell/failwell/store/storetest"
 )
 
 // Keeper is a meter under test.
@@ -22,7 +22,7 @@ type Keeper struct {
 	// Clock is the clock that the meter goes by. Optional: nil means a real one
 	// that nobody can move, for example a server's. Then the suite uses short
 	// windows, waits for them by asking, and leaves out what takes days.
-	Clock *Clock
+	Clock *storetest.Clock
 	// Tick is Optional: the shortest time that the meter can tell apart; 0 means
 	// a microsecond.
 	Tick time.Duration
@@ -40,7 +40,7 @@ type Open func(t *testing.T) Keeper
 func Driven(open func(t *testing.T, clock func() time.Time) meter.Meter) Open {
 	return func(t *testing.T) Keeper {
 		t.Helper()
-		clock := NewClock()
+		clock := storetest.NewClock()
 		return Keeper{Meter: open(t, clock.Now), Clock: clock}
 	}
 }
@@ -237,37 +237,4 @@ func (c *caller) pass(d time.Duration) {
 	for start := time.Now(); time.Since(start) < d; {
 		o.take(0)
 	}
-}
-
-// Clock stands still until it is moved. It is safe for concurrent use.
-type Clock struct {
-	mu  sync.Mutex
-	now time.Time
-}
-
-// NewClock returns a clock at an instant between two microseconds, where
-// rounding shows.
-func NewClock() *Clock {
-	return &Clock{now: time.Date(2031, time.March, 4, 5, 6, 7, 250_300, time.UTC)}
-}
-
-// Now reads the clock.
-func (c *Clock) Now() time.Time {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.now
-}
-
-// Set moves the clock to now.
-func (c *Clock) Set(now time.Time) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.now = now
-}
-
-// Advance moves the clock by d, which may be negative.
-func (c *Clock) Advance(d time.Duration) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.now = c.now.Add(d)
 }

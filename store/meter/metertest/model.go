@@ -8,6 +8,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/failwell/failwell/store/meter"
+	"github.com/failwell/failwell/store/storetest"
 )
 
 // model is one limit as a child would keep it: with a list of what was taken.
@@ -188,7 +189,7 @@ func (m *model) settle(now time.Time, s *meter.Settlement, kept int64) {
 // testModel compares random histories over all kinds with the model.
 func testModel(f *fixture) {
 	rapid.Check(f.T, func(t *rapid.T) {
-		f.Clock.Set(NewClock().Now())
+		f.Clock.Set(storetest.NewClock().Now())
 		models := []*model{
 			{rule: drawRate(t, "a")},
 			{rule: drawRate(t, "b")},

@@ -6,6 +6,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/failwell/failwell/store/meter"
+	"github.com/failwell/failwell/store/storetest"
 )
 
 // testSteps compares outcomes with those of meter's own arithmetic, to the
@@ -13,7 +14,7 @@ import (
 // out: a keeper may have forgotten by then what was over.
 func testSteps(f *fixture) {
 	rapid.Check(f.T, func(t *rapid.T) {
-		f.Clock.Set(NewClock().Now())
+		f.Clock.Set(storetest.NewClock().Now())
 		c := f.calls(t, drawRate(t, "a"), drawRate(t, "b"), &meter.Rule{Kind: meter.Allowance, Limit: 20}, &meter.Rule{Kind: meter.Slots, Limit: 5})
 		states := make([]meter.State, len(c.Demands))
 		names := rapid.SampledFrom([]string{"a", "b", "c", "d", "e"})
