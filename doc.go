@@ -11,4 +11,17 @@
 // What is promised: nothing that the contract does not declare reaches a
 // caller; a call is repeated only when that is safe; credentials never stand in
 // an error.
+//
+// # Around it
+//
+// Package contract parses the file, renders failures by it, reads them back and
+// explains them. Package admission decides over keys, plans and limits, and keeps
+// repeated writes from being done twice; what it has to remember is in a store.
+// Package record keeps what a request can be looked up by. The packages gateway
+// and sandbox are made of these, with nothing that other programs cannot use. For
+// tests of a client there is failwelltest; failwellprom and failwellotel join a
+// Transport to metrics and traces.
+//
+// In the source, the files that begin with guard are the server's side, those that
+// begin with transport and pace are the client's.
 package failwell

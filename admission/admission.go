@@ -2,6 +2,16 @@
 // key and the plan allow, and whether the limits have room. It works on a plain
 // [Call] and knows nothing of HTTP libraries; a front end turns requests into
 // calls and verdicts into responses.
+//
+// A call is admitted ([Controller.Admit]), reserved where it has an idempotency key
+// that counts ([Controller.Reserve]), worked on, and settled ([Controller.Settle]).
+// A [Keyring] makes keys and ends them. A [Validator] holds parameters and bodies
+// against the contract's schemas, and needs no Controller. A [Ledger] keeps limits
+// in a store that cannot decide over them by itself.
+//
+// In the source, keyring*, keyformat, keystore, records and cache are about keys;
+// apply, limits, ledger*, front, ending and debts about limits; idempotency* about
+// repeated writes; validate* about parameters and bodies.
 package admission
 
 import (

@@ -6,6 +6,10 @@
 // concurrent use. It renders errors ([Contract.AppendError]), reads them back
 // ([Contract.Decode]) and explains them ([Contract.Explain]). The package does no
 // network input or output.
+//
+// In the source, format* are the tables by which a file is read, settle* what is
+// filled in and validate what is refused; compile and render write a body, decode*
+// and match* read one.
 package contract
 
 import (
