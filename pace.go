@@ -226,11 +226,11 @@ func (l *lane) saw(now time.Time, s standing, ok, admitted bool, before refusal)
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.under--
-	if admitted {
-		l.share.served++
-	}
 	if !ok {
 		return
+	}
+	if admitted {
+		l.share.served++
 	}
 	if s.limit <= 0 {
 		s.limit = max(l.told.limit, s.left+1)

@@ -64,6 +64,8 @@ const (
 	// Of what is left over above that, a share takes half into account for good.
 	// Its lack makes each call slower by up to three tenths.
 	quicker, slower = 0.5, 0.3
+	// nearly is how much of a unit nobody waits for: it is the error of reckoning.
+	nearly = 1e-6
 )
 
 // shared reports whether calls keep the distance of a share.
@@ -179,7 +181,7 @@ func (h *share) ours(now time.Time, s *standing) {
 // turn is how long a call waits that has so many before it in this process.
 func (l *lane) turn(now time.Time, before int) time.Duration {
 	left, held := l.leftAt(now), max(l.held.Sub(now), 0)
-	if left >= float64(before+1) {
+	if left >= float64(before+1)-nearly {
 		return held
 	}
 	next := time.Duration(max(1-left, 0) * float64(l.told.every))

@@ -223,7 +223,8 @@ try {
 - A wait that the server names is obeyed. One that outlasts the call's ` + "`timeout`" + `
   ends the call at once, with what the server said.
 - Where the API tells how its limit stands, calls that it would refuse wait until
-  there is room; ` + "`noPacing`" + ` sends them at once.
+  there is room, and processes that share a key learn which part of it is theirs;
+  ` + "`noPacing`" + ` sends them at once.
 - All calls of a client share a budget of repetitions, so that a server in
   trouble is not buried.
 - ` + "`client.fetch`" + ` is ` + "`fetch`" + ` with these habits; ` + "`signal`" + ` is obeyed while waiting, too.

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/failwell/failwell/conform/vectors"
+	"github.com/failwell/failwell/contract"
 	"github.com/failwell/failwell/contract/builtin"
 	"github.com/failwell/failwell/gen"
 )
@@ -59,14 +60,20 @@ func typeScriptPackages(t *testing.T, contracts []string) (dir string) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		files, err := gen.TypeScript(c, gen.Options{})
-		if err != nil {
-			t.Fatal(err)
-		}
-		writeFiles(t, filepath.Join(dir, name), files)
-		run(t, filepath.Join(dir, name), tool(t, "tsc"))
+		typeScriptPackage(t, c, filepath.Join(dir, name))
 	}
 	return dir
+}
+
+// typeScriptPackage generates and compiles one.
+func typeScriptPackage(t *testing.T, c *contract.Contract, dir string) {
+	t.Helper()
+	files, err := gen.TypeScript(c, gen.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	writeFiles(t, dir, files)
+	run(t, dir, tool(t, "tsc"))
 }
 
 // TestTypeScript generates packages, holds them to the formatter and the strict

@@ -19,7 +19,7 @@ type course struct {
 	now      time.Time
 	due      []happening // by their time; those of one instant as they came
 	moves    chan move
-	waits    []Millis
+	waits    Waits
 	outcomes []Outcome
 }
 

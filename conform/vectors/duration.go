@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"math"
+	"strconv"
 	"strings"
 	"time"
 
@@ -63,6 +64,48 @@ func (m MaybeMillis) MarshalJSON() ([]byte, error) {
 		return []byte("null"), nil
 	}
 	return m.Wait.MarshalJSON()
+}
+
+// Waits are durations one after the other; 2s*3 in YAML is three of them.
+type Waits []Millis
+
+// UnmarshalYAML reads a list.
+func (w *Waits) UnmarshalYAML(n *yaml.Node) error {
+	if n.Kind != yaml.SequenceNode {
+		return fmt.Errorf("line %d: expected a list of durations", n.Line)
+	}
+	for _, item := range n.Content {
+		one, times, repeated := strings.Cut(item.Value, "*")
+		count, err := 1, error(nil)
+		if repeated {
+			count, err = strconv.Atoi(times)
+		}
+		d, bad := time.ParseDuration(one)
+		if err != nil || bad != nil || count < 1 {
+			return fmt.Errorf("line %d: %q is no duration such as 1m30s or 250ms, or several such as 250ms*4", item.Line, item.Value)
+		}
+		for range count {
+			*w = append(*w, Millis(d))
+		}
+	}
+	return nil
+}
+
+// String is the notation of YAML.
+func (w Waits) String() string {
+	var parts []string
+	for i := 0; i < len(w); {
+		from := i
+		for i < len(w) && w[i] == w[from] {
+			i++
+		}
+		part := w[from].String()
+		if i-from > 1 {
+			part += "*" + strconv.Itoa(i-from)
+		}
+		parts = append(parts, part)
+	}
+	return "[" + strings.Join(parts, ", ") + "]"
 }
 
 // UnmarshalYAML reads a number of requests, or a list of methods and paths.

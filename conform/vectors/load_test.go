@@ -26,6 +26,8 @@ func TestParseRefuses(t *testing.T) {
 		"vague error":         {"ok: 200", "error: {status: 500}", "names code"},
 		"unknown condition":   {"ok: 200", "error: {code: x, condition: bad_luck, status: 500, stopped: advice}", "bad_luck"},
 		"bad duration":        {"path: /p", "path: /p, deadline: 5", "duration"},
+		"bad repetition":      {"ok: 200", "ok: 200, waits: [5s*0]", "5s*0"},
+		"waits are no list":   {"ok: 200", "ok: 200, waits: 5s", "list of durations"},
 		"bad request line":    {"ok: 200", "ok: 200, requests: [post /p]", "method and path"},
 		"no list":             {"- name: x\n  ", "", "list of cases"},
 	} {

@@ -64,7 +64,7 @@ func Play(ctx context.Context, client Client, c *Case) error {
 }
 
 // judge compares what happened with what must follow.
-func (c *Case) judge(seen []seenRequest, waits []Millis, got *Outcome) error {
+func (c *Case) judge(seen []seenRequest, waits Waits, got *Outcome) error {
 	var faults []error
 	fault := func(format string, args ...any) { faults = append(faults, fmt.Errorf(format, args...)) }
 	x := &c.Expect

@@ -155,9 +155,9 @@ type Expected struct {
 	Counts []string `json:"counts,omitempty" yaml:"counts"`
 	// Sent is when the requests were sent, counted from the beginning; not looked
 	// at when absent.
-	Sent []Millis `json:"sent_ms,omitempty" yaml:"sent"`
+	Sent Waits `json:"sent_ms,omitempty" yaml:"sent"`
 	// Waits in the order in which they were begun, over all calls.
-	Waits []Millis `json:"waits_ms" yaml:"waits"`
+	Waits Waits `json:"waits_ms" yaml:"waits"`
 	// OK is the status of a success; Body its body, Broken says that reading it fails.
 	OK     int     `json:"ok,omitempty"     yaml:"ok"`
 	Body   *string `json:"body,omitempty"   yaml:"body"`

@@ -21,6 +21,7 @@ from ._pace import Lane, Pacer
 from ._redact import Secrets
 from ._routes import Operation
 from ._rules import RULES
+from ._share import Refusal
 from ._standing import read_standing
 
 MAX_BODY = 64 << 10
@@ -169,6 +170,8 @@ class Call:
         self._request = request
         self._bounds = bounds
         self._lane = lane
+        self._ticket = 0
+        self._refused: Refusal | None = None
         self._runtime = gate.settings.runtime
         self._secrets: Secrets | None = None
         self._attempts: list[Attempt] = []
@@ -186,27 +189,44 @@ class Call:
         """
         if self._lane is None:
             return 0
-        now, bounds = self._runtime.monotonic(), self._bounds
-        most = bounds.max_wait if bounds.max_wait > 0 else math.inf
-        stopped: Stop = "max_wait"
-        # At its deadline a call cannot be made any more.
-        if bounds.deadline is not None and bounds.deadline - now - 1 < most:
-            most, stopped = bounds.deadline - now - 1, "deadline"
-        wait, reserved = self._lane.enter(now, most)
-        if not reserved:
+        now = self._runtime.monotonic()
+        most, stopped = self._patience(now)
+        wait, fits, self._ticket = self._lane.enter(now, most)
+        if not fits:
             raise self._no_room(wait, stopped)
-        if wait and (logger := self._gate.settings.logger):
-            logger.debug("waiting %.3f s for room", wait / NANOSECONDS)
-        return wait
+        return self._waits(wait)
 
-    def leave(self) -> bool:
-        """End a wait for room; False: ask once more."""
-        return self._lane is None or self._lane.leave(self._runtime.monotonic())
+    def leave(self) -> int:
+        """End a wait for room; return how long to wait on."""
+        if self._lane is None:
+            return 0
+        now = self._runtime.monotonic()
+        wait = self._lane.leave(now, self._ticket, self._patience(now)[0])
+        return self.enter() if wait is None else self._waits(wait)
 
     def forgo(self) -> None:
         """Give the place up."""
         if self._lane is not None:
-            self._lane.forgo()
+            self._lane.forgo(self._ticket)
+
+    def _patience(self, now: int) -> tuple[float, Stop]:
+        """Return the longest that the call may wait, and which bound that is."""
+        bounds = self._bounds
+        most = bounds.max_wait if bounds.max_wait > 0 else math.inf
+        # At its deadline a call cannot be made any more.
+        if bounds.deadline is not None and bounds.deadline - now - 1 < most:
+            return bounds.deadline - now - 1, "deadline"
+        return most, "max_wait"
+
+    def _waits(self, wait: int) -> int:
+        if wait and (logger := self._gate.settings.logger):
+            logger.debug("waiting %.3f s for room", wait / NANOSECONDS)
+        return wait
+
+    def expect(self, calls: int) -> None:
+        """Count the call among those that the server told when to come."""
+        if self._lane is not None:
+            self._lane.expect(calls)
 
     def join(self) -> None:
         """Take the place that the server itself has given."""
@@ -244,7 +264,8 @@ class Call:
             now = self._runtime.monotonic()
             server = server_time(headers, self._runtime.now())
             standing = read_standing(RULES.pace, headers, now, server)
-            self._lane.saw(now, standing)
+            admitted = status != 429
+            self._lane.saw(now, standing, admitted=admitted, before=self._refused)
         return may_fail(status, headers)
 
     def succeeded(self, status: int) -> None:
@@ -335,7 +356,8 @@ class Call:
         )
         self._attempts.append(attempt)
         if self._lane and failure.condition == "rate_limited" and failure.wait:
-            self._lane.refused(self._runtime.monotonic(), failure.wait)
+            refusal = self._lane.refused(self._runtime.monotonic(), failure.wait)
+            self._refused = self._refused or refusal
         wait, appointed, stopped = self._judge()
         attempt = replace(attempt, wait=wait / NANOSECONDS, stopped=stopped)
         self._attempts[-1] = attempt

@@ -58,7 +58,7 @@ class Standing:
 
     left: float = 0.0
     """Calls that the limit still admits."""
-    limit: int = 0
+    limit: float = 0
     """What it admits when none was made; 0 when that is not told."""
     fresh: int | None = None
     """When the whole of it is there again; None when that is not told."""
@@ -82,7 +82,7 @@ def read_standing(
         found = _by_fields(headers.get("RateLimit", ""), policies, now)
     if found is None:
         return None
-    rate = rules.rates.get(found.limit)
+    rate = rules.rates.get(int(found.limit))
     if rate is not None and rate.every:
         found.every = rate.every
         found.limit = min(found.limit, rate.burst or found.limit)

@@ -113,24 +113,33 @@ def _attempts(call: Call, request: Request) -> Steps[A]:
         done: Opened[A] | Again = yield from _attempt(call, request)
         if isinstance(done, Opened):
             return done
-        yield from _pause(call, done.wait)
-        # Who was told when to come has a place of its own.
         if done.appointed:
-            call.join()
+            yield from _come(call, done.wait)
         else:
+            yield from _pause(call, done.wait)
             yield from _enter(call)
 
 
 def _enter(call: Call) -> Pauses:
     """Wait until the call's limit has room."""
-    while wait := call.enter():
+    wait = call.enter()
+    while wait:
         try:
             yield from _pause(call, wait)
         except BaseException:
             call.forgo()
             raise
-        if call.leave():
-            return
+        wait = call.leave()
+
+
+def _come(call: Call, wait: int) -> Pauses:
+    """Wait for the place that the server itself has given."""
+    call.expect(1)
+    try:
+        yield from _pause(call, wait)
+    finally:
+        call.expect(-1)
+    call.join()
 
 
 def _pause(call: Call, wait: int) -> Pauses:

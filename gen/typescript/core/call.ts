@@ -5,7 +5,8 @@ import type { Attempt } from "./error.js";
 import type { CallOptions } from "./options.js";
 import type { Lane } from "./pace.js";
 import type { Secrets } from "./redact.js";
-import type { Stop } from "./retry.js";
+import { operationOf, type Stop } from "./retry.js";
+import type { Refusal } from "./share.js";
 
 /** One call, as it goes on. */
 export interface Call {
@@ -20,6 +21,8 @@ export interface Call {
   readonly secrets: Secrets;
   /** Where it queues; undefined where it does not. */
   readonly lane: Lane | undefined;
+  /** When its limit refused it first. */
+  refused: Refusal | undefined;
   readonly attempts: Attempt[];
 }
 
@@ -47,6 +50,20 @@ export function nothing(
 ): Failed {
   const failure = bareFailure(condition, retry);
   return { failure, headers: undefined, body: "", cause, unsent: true };
+}
+
+/** Whether a repetition cannot do the call's work twice. */
+export function isSafe(
+  contract: Contract,
+  call: Call,
+  outcome: Failed,
+): boolean {
+  if (outcome.unsent || call.key !== "") return true;
+  const { method } = call;
+  const reads = ["GET", "HEAD", "OPTIONS", "TRACE"].includes(method);
+  if (reads || outcome.failure.retry === "same_key") return reads;
+  if (method === "PUT" || method === "DELETE") return true; // RFC 9110 section 9.2.2
+  return !!operationOf(contract, method, call.url.pathname)?.safe;
 }
 
 /** A failure, or a success under which the contract puts failures. */

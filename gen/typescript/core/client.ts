@@ -1,6 +1,7 @@
 // A fetch that copes with failures as the contract says.
 
 import {
+  isSafe,
   isStream,
   mayFail,
   nothing,
@@ -33,7 +34,7 @@ import type { CallInit, ClientOptions } from "./options.js";
 import { Pacer } from "./pace.js";
 import { Secrets } from "./redact.js";
 import { sendHome } from "./redirect.js";
-import { backoff, operationOf, Purse, type Stop } from "./retry.js";
+import { operationOf, Purse, waitFor, type Stop } from "./retry.js";
 import { readStanding } from "./standing.js";
 import {
   events,
@@ -93,10 +94,11 @@ export class ApiClient {
       const status = outcome.failure.status;
       this.#note(call, began, status, outcome, next.wait, next.stop);
       if (next.stop) throw this.#failed(call, outcome, next.stop);
-      await this.#sleep(call, outcome, next.wait);
-      // Who was told when to come has a place of its own.
-      if (next.appointed) call.lane?.join();
-      else await this.#enter(call, outcome);
+      if (next.appointed) await this.#come(call, outcome, next.wait);
+      else {
+        await this.#sleep(call, outcome, next.wait);
+        await this.#enter(call, outcome);
+      }
     }
   }
 
@@ -163,6 +165,7 @@ export class ApiClient {
       replayable: !isStream(init.body),
       secrets: new Secrets(this.#contract, url, headers),
       lane: paced ? this.#pacer.lane(method, url, headers) : undefined,
+      refused: undefined,
       attempts: [],
     };
   }
@@ -228,7 +231,10 @@ export class ApiClient {
     const { pace } = this.#contract;
     if (!call.lane || !pace) return;
     const clocks = { now: this.#now(), server: this.#serverTime(response) };
-    call.lane.saw(clocks.now, readStanding(pace, response.headers, clocks));
+    call.lane.saw(clocks.now, readStanding(pace, response.headers, clocks), {
+      admitted: response.status !== 429,
+      before: call.refused,
+    });
   }
 
   /**
@@ -237,27 +243,47 @@ export class ApiClient {
    */
   async #enter(call: Call, met: Failed | undefined): Promise<void> {
     const { lane } = call;
-    if (!lane) return;
-    for (let inside = false; !inside;) {
+    while (lane) {
       const now = this.#now();
-      const longest = this.#longestWait(call);
-      const left = (call.deadline ?? Infinity) - now;
-      // At its deadline a call cannot be made any more.
-      const room = lane.enter(now, Math.min(longest, left - 1e-6));
-      if ("late" in room) {
-        const stop = left - 1e-6 < longest ? "deadline" : "max_wait";
+      const { most, stop } = this.#patience(call, now);
+      const room = lane.enter(now, most);
+      if ("late" in room)
         throw this.#failed(call, met ?? this.#unsent(room.late), stop);
+      const { ticket = 0 } = room;
+      let wait: number | undefined = room.wait;
+      while (wait) {
+        try {
+          await this.#sleep(call, met ?? nothing(undefined), wait);
+        } catch (error) {
+          lane.forgo(ticket);
+          throw error;
+        }
+        const then = this.#now();
+        wait = lane.leave(then, ticket, this.#patience(call, then).most);
       }
-      if (room.wait === 0) return;
-      const blank = met ?? nothing(undefined);
-      try {
-        await this.#sleep(call, blank, room.wait);
-      } catch (error) {
-        lane.forgo();
-        throw error;
-      }
-      inside = lane.leave(this.#now());
+      if (wait === 0) return;
     }
+  }
+
+  /** The longest that a call may wait for room, and which bound that is. */
+  #patience(call: Call, now: number): { most: number; stop: Stop } {
+    const longest = this.#longestWait(call);
+    // At its deadline a call cannot be made any more.
+    const left = (call.deadline ?? Infinity) - now - 1e-6;
+    return left < longest
+      ? { most: left, stop: "deadline" }
+      : { most: longest, stop: "max_wait" };
+  }
+
+  /** Waits for the place that the server itself has given. */
+  async #come(call: Call, met: Failed, wait: number): Promise<void> {
+    call.lane?.expect(1);
+    try {
+      await this.#sleep(call, met, wait);
+    } finally {
+      call.lane?.expect(-1);
+    }
+    call.lane?.join();
   }
 
   /** How a call that is not sent fails: as the server would have it. */
@@ -358,47 +384,26 @@ export class ApiClient {
       appointed: false,
       stop: why,
     });
-    if (failure.condition === "rate_limited" && failure.retryAfter)
-      call.lane?.refused(now, failure.retryAfter);
+    if (failure.condition === "rate_limited" && failure.retryAfter) {
+      const refusal = call.lane?.refused(now, failure.retryAfter);
+      call.refused ??= refusal;
+    }
     if (call.init.signal?.aborted) return stop("cancelled");
     if (outcome.cause instanceof DeadlineError) return stop("deadline");
     if (failure.items.length > 0) return stop("partial");
     if (!isRetryable(failure.retry)) return stop("advice");
-    if (!this.#isSafe(call, outcome)) return stop("unsafe");
+    if (!isSafe(this.#contract, call, outcome)) return stop("unsafe");
     if (!call.replayable) return stop("body");
     const most =
       call.options.attempts ?? this.#options.attempts ?? rules.attempts;
     if (made >= most) return stop("attempts");
-    const { wait, appointed } = this.#wait(failure, made - 1);
+    const random = this.#options.random ?? Math.random;
+    const { wait, appointed } = waitFor(rules, failure, made - 1, random);
     if (call.deadline !== undefined && wait >= call.deadline - now)
       return stop("deadline");
     if (wait > this.#longestWait(call)) return stop("max_wait");
     if (!appointed && !this.#purse.spend(now)) return stop("budget");
     return { wait, appointed, stop: undefined };
-  }
-
-  /** Whether a repetition cannot do the call's work twice. */
-  #isSafe(call: Call, outcome: Failed): boolean {
-    if (outcome.unsent || call.key !== "") return true;
-    const { method } = call;
-    const reads = ["GET", "HEAD", "OPTIONS", "TRACE"].includes(method);
-    if (reads || outcome.failure.retry === "same_key") return reads;
-    if (method === "PUT" || method === "DELETE") return true; // RFC 9110 section 9.2.2
-    return !!operationOf(this.#contract, method, call.url.pathname)?.safe;
-  }
-
-  /** The server's hint, else the contract's for the status, else a growing wait. */
-  #wait(failure: Failure, n: number): { wait: number; appointed: boolean } {
-    if (failure.retryAfter !== undefined && failure.retryAfter > 0) {
-      const limits = ["rate_limited", "concurrency_exceeded"];
-      const appointed = limits.includes(failure.condition);
-      return { wait: failure.retryAfter, appointed };
-    }
-    const rules = this.#contract.retry;
-    const usual = rules.default_waits_ms[failure.status];
-    if (usual !== undefined) return { wait: usual, appointed: false };
-    const random = (this.#options.random ?? Math.random)();
-    return { wait: backoff(rules, n, random), appointed: false };
   }
 
   #note(

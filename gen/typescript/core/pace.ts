@@ -2,6 +2,7 @@
 
 import type { Contract } from "./data.js";
 import { operationOf } from "./retry.js";
+import { Share, type Refusal } from "./share.js";
 import type { Standing } from "./standing.js";
 
 /** How much faster than evenly those go who waited for a window. */
@@ -10,9 +11,25 @@ const crowded = 10;
 /** What is kept of limits is bounded: callers with more credentials go unpaced. */
 const mostLanes = 1024;
 
-/** now, if there is room; after a wait, in milliseconds; or too late. */
+/** How far apart the ends of a window may be told: in whole seconds, and late. */
+const sameEnd = 2000;
+
+/** How much of a unit nobody waits for: it is the error of reckoning. */
+const nearly = 1e-6;
+
+/**
+ * Now, if there is room; after a wait, in milliseconds; or too late. Who is in line
+ * for a unit of the share has a ticket, others an instant of their own.
+ */
 export type Room =
-  { readonly wait: 0 } | { readonly wait: number } | { readonly late: number };
+  | { readonly wait: number; readonly ticket?: number }
+  | { readonly late: number };
+
+/** An answer's word on its call: whether it got in, and was refused before. */
+export interface Verdict {
+  readonly admitted: boolean;
+  readonly before: Refusal | undefined;
+}
 
 /**
  * The calls that share one limit. Whoever would exceed it is given an instant at
@@ -35,14 +52,22 @@ export class Lane {
   };
   #known = false;
   #seen = 0;
+  /** The least that was told to be left of the window that ends about then. */
+  #lowest = 0;
+  #ends: number | undefined;
   /** Calls that were sent and not answered, and those that wait. */
   #under = 0;
   #parked = 0;
+  /** The ticket that was given last, and how many of those that wait have one. */
+  #tickets = 0;
+  #queued = 0;
   /** The instants that were given, from base on. */
   #base = -Infinity;
   #given = 0;
   /** Until when the server refuses, by its own word. */
   #held = -Infinity;
+  /** This process's part of the limit, where others use it as well. */
+  readonly #share = new Share();
 
   get idle(): boolean {
     return this.#under === 0 && this.#parked === 0;
@@ -58,6 +83,7 @@ export class Lane {
       return { wait: 0 };
     }
     const left = this.#leftAt(now);
+    if (this.#shared()) return this.#lineUp(now, most);
     const earliest = this.#earliest(now, left);
     if (this.#slot() < earliest) {
       this.#base = earliest;
@@ -75,18 +101,72 @@ export class Lane {
     return { wait };
   }
 
-  /** Ends a wait; false when the server refuses meanwhile: then enter again. */
-  leave(now: number): boolean {
-    this.#parked--;
-    if (now < this.#held) return false;
+  #lineUp(now: number, most: number): Room {
+    const wait = this.#bounded(now, this.#queued, most);
+    if (wait > most) return { late: wait };
+    if (wait === 0) {
+      this.#sent();
+      return { wait: 0 };
+    }
+    this.#parked++;
+    this.#queued++;
+    this.#tickets++;
+    return {
+      wait: Math.min(wait, this.#share.glance),
+      ticket: this.#tickets,
+    };
+  }
+
+  /**
+   * The turn of a call that waits no longer than most. How much others take is a
+   * guess, which refuses nobody.
+   */
+  #bounded(now: number, before: number, most: number): number {
+    const wait = this.#turn(now, before);
+    return wait > most && now >= this.#held ? 0 : wait;
+  }
+
+  /** How long a call waits that has so many before it in this process. */
+  #turn(now: number, before: number): number {
+    const left = this.#leftAt(now);
+    const held = Math.max(this.#held - now, 0);
+    if (left >= before + 1 - nearly) return held;
+    const next = Math.max(1 - left, 0) * this.#told.every;
+    // Those behind go faster once there is more than was thought, at best as fast
+    // as the limit has units. They look again by then.
+    const each = Math.max(next, this.#share.alone / 2);
+    return Math.max(held, next + before * each, 1);
+  }
+
+  /**
+   * Ends a wait: 0 sends the call, and otherwise it waits on for so long. Undefined:
+   * enter again. The server has said meanwhile that it refuses, or the wait would be
+   * longer than most.
+   */
+  leave(now: number, ticket: number, most: number): number | undefined {
+    let stays = ticket === 0 || this.#shared();
+    if (stays && ticket > 0) {
+      const behind = this.#tickets - ticket;
+      const before = Math.max(this.#queued - 1 - behind, 0);
+      const wait = this.#bounded(now, before, most);
+      stays = wait <= most;
+      if (stays && wait > 0) return Math.min(wait, this.#share.glance);
+    }
+    this.#unpark(ticket);
+    if (!stays || now < this.#held) return undefined;
     this.#sent();
-    return true;
+    return 0;
   }
 
   /** Gives back the instant of a call that waits no longer. */
-  forgo(): void {
+  forgo(ticket: number): void {
+    this.#unpark(ticket);
+    if (ticket === 0) this.#given = Math.max(this.#given - 1, 0);
+  }
+
+  #unpark(ticket: number): void {
     this.#parked--;
-    this.#given = Math.max(this.#given - 1, 0);
+    if (ticket > 0) this.#queued--;
   }
 
   /** Counts a call that the server itself told when to come. */
@@ -97,6 +177,11 @@ export class Lane {
   #sent(): void {
     this.#under++;
     this.#told.left--;
+  }
+
+  /** Whether calls keep the distance of a share. */
+  #shared(): boolean {
+    return this.#share.every > 0 && this.#told.every === this.#share.every;
   }
 
   /** How many calls the limit admits now, for all that is known. */
@@ -121,6 +206,8 @@ export class Lane {
     }
     s.fresh = now + s.window - ((now - fresh) % s.window);
     s.left = s.limit - this.#under;
+    this.#lowest = s.limit;
+    this.#ends = s.fresh;
   }
 
   /** When there is room, were nobody in the queue. */
@@ -142,24 +229,55 @@ export class Lane {
   }
 
   /** Takes in what a response tells, if it does. */
-  saw(now: number, s: Standing | undefined): void {
+  saw(now: number, s: Standing | undefined, verdict: Verdict): void {
     this.#under--;
     if (!s) return;
     if (s.limit <= 0) s.limit = Math.max(this.#told.limit, s.left + 1);
     if (s.window <= 0 && s.every <= 0)
       s.window = Math.max(this.#told.window, (s.fresh ?? now) - now);
-    s.left -= this.#under;
+    if (verdict.admitted) {
+      this.#share.served++;
+      const others = this.#parked + this.#under;
+      this.#share.learn(now, s, verdict.before, others);
+    }
+    this.#share.ours(now, s);
+    this.#reckon(s);
     this.#told = s;
     this.#known = true;
     this.#seen = now;
   }
 
   /**
+   * Takes calls under way off what is left. The limit may have counted some of them
+   * already: answers come in another order than they were given. Of a window that has
+   * been told of before it is known how many went, and nothing comes back before its
+   * end, so that what one reckons oneself holds as long as no answer contradicts it.
+   */
+  #reckon(s: Standing): void {
+    const same = this.#known && !this.#shared() && this.#isSameWindow(s);
+    if (!same) {
+      this.#lowest = s.left;
+      this.#ends = s.fresh;
+      s.left -= this.#under;
+      return;
+    }
+    this.#lowest = Math.min(s.left, this.#lowest);
+    const reckoned = Math.max(this.#told.left, this.#lowest - this.#under);
+    s.left = Math.min(reckoned, this.#lowest);
+  }
+
+  #isSameWindow({ every, fresh, window }: Standing): boolean {
+    if (every > 0 || fresh === undefined || this.#ends === undefined)
+      return false;
+    return Math.abs(fresh - this.#ends) <= Math.min(sameEnd, window / 4);
+  }
+
+  /**
    * Takes in that the limit refused a call and named its next instant: whoever
    * asks from now on comes after that.
    */
-  refused(now: number, wait: number): void {
-    if (!this.#known) return; // nothing tells when there is room again
+  refused(now: number, wait: number): Refusal {
+    if (!this.#known) return { at: now, served: 0 }; // nothing tells when there is room
     this.#told.left = Math.min(this.#told.left, 0);
     this.#held = Math.max(this.#held, now + wait);
     // The first instant is that of the call that was refused.
@@ -167,6 +285,12 @@ export class Lane {
       this.#base = this.#held;
       this.#given = 1;
     }
+    return { at: now, served: this.#share.served };
+  }
+
+  /** Counts calls that the server told when to come, and that have not yet. */
+  expect(calls: number): void {
+    this.#share.awaited += calls;
   }
 
   /** Ends a call that got no response. */

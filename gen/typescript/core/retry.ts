@@ -1,6 +1,6 @@
 // When a call is repeated, and after how long.
 
-import type { Contract, Operation, RetryRules } from "./data.js";
+import type { Contract, Failure, Operation, RetryRules } from "./data.js";
 
 /** Why a call was not repeated. */
 export type Stop =
@@ -31,8 +31,28 @@ export function inWords(stop: Stop): string {
   return words[stop];
 }
 
+/**
+ * The server's hint, else the contract's for the status, else a growing wait.
+ * appointed: a limit itself named the moment.
+ */
+export function waitFor(
+  rules: RetryRules,
+  failure: Failure,
+  n: number,
+  random: () => number,
+): { wait: number; appointed: boolean } {
+  if (failure.retryAfter !== undefined && failure.retryAfter > 0) {
+    const limits = ["rate_limited", "concurrency_exceeded"];
+    const appointed = limits.includes(failure.condition);
+    return { wait: failure.retryAfter, appointed };
+  }
+  const usual = rules.default_waits_ms[failure.status];
+  const wait = usual ?? backoff(rules, n, random());
+  return { wait, appointed: false };
+}
+
 /** first * factor^n, capped, with jitter; random is drawn from [0, 1). */
-export function backoff(rules: RetryRules, n: number, random: number): number {
+function backoff(rules: RetryRules, n: number, random: number): number {
   let wait = rules.first_ms;
   for (let i = 0; i < n && wait < 1e12; i++) {
     wait *= Math.max(rules.factor, 1);
