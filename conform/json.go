@@ -16,8 +16,14 @@ type reportJSON struct {
 	Checked  int         `json:"checked"`
 	Skipped  int         `json:"skipped"`
 	Requests int         `json:"requests"`
+	Stopped  *stopJSON   `json:"stopped,omitempty"`
 	Seconds  float64     `json:"seconds"`
 	Rules    []checkJSON `json:"rules"`
+}
+
+type stopJSON struct {
+	Done int `json:"done"`
+	All  int `json:"all"`
 }
 
 type checkJSON struct {
@@ -72,6 +78,9 @@ func (r *Report) WriteJSON(w io.Writer) error {
 	out := reportJSON{
 		Check: r.Kind, Target: r.Target, API: r.API, Contract: r.File, Kept: r.Kept(), Findings: r.Found(),
 		Checked: r.Checked(), Skipped: r.Skipped(), Requests: r.Requests, Seconds: r.Took.Seconds(), Rules: []checkJSON{},
+	}
+	if r.Stopped {
+		out.Stopped = &stopJSON{r.Done, r.All}
 	}
 	for i := range r.Checks {
 		c := &r.Checks[i]

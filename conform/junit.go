@@ -17,6 +17,7 @@ type suitesXML struct {
 	Name     string     `xml:"name,attr"`
 	Tests    int        `xml:"tests,attr"`
 	Failures int        `xml:"failures,attr"`
+	Errors   int        `xml:"errors,attr"`
 	Skipped  int        `xml:"skipped,attr"`
 	Time     string     `xml:"time,attr"`
 	Suites   []suiteXML `xml:"testsuite"`
@@ -37,6 +38,7 @@ type caseXML struct {
 	Name    string      `xml:"name,attr"`
 	Time    string      `xml:"time,attr"`
 	Failure *failureXML `xml:"failure,omitempty"`
+	Error   *failureXML `xml:"error,omitempty"`
 	Skipped *skippedXML `xml:"skipped,omitempty"`
 }
 
@@ -67,13 +69,19 @@ func (r *Report) WriteJUnit(w io.Writer) error {
 		}
 		suite.Cases = append(suite.Cases, row)
 	}
+	if r.Stopped { // else a run that somebody stopped would look like one that went well
+		suite.Tests, suite.Errors = suite.Tests+1, 1
+		suite.Cases = append(suite.Cases, caseXML{
+			Class: "failwell." + r.Kind, Name: "the check comes to its end", Time: "0.000", Error: &failureXML{Message: r.StoppedAfter(), Type: "stopped"},
+		})
+	}
 	if _, err := io.WriteString(w, xml.Header); err != nil {
 		return fmt.Errorf("writing: %w", err)
 	}
 	e := xml.NewEncoder(w)
 	e.Indent("", "  ")
 	out := suitesXML{
-		Name: "failwell", Tests: suite.Tests, Failures: suite.Failures, Skipped: suite.Skipped, Time: took, Suites: []suiteXML{suite},
+		Name: "failwell", Tests: suite.Tests, Failures: suite.Failures, Errors: suite.Errors, Skipped: suite.Skipped, Time: took, Suites: []suiteXML{suite},
 	}
 	if err := e.Encode(out); err != nil {
 		return fmt.Errorf("writing: %w", err)

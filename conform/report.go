@@ -9,6 +9,7 @@ package conform
 
 import (
 	"slices"
+	"strconv"
 	"time"
 
 	"github.com/failwell/failwell/contract"
@@ -86,10 +87,24 @@ type Report struct {
 	// Requests that were sent, or received.
 	Requests int
 	Took     time.Duration
+	// Stopped: somebody ended the run after Done of All steps, which are planned
+	// requests or runs of the program. Rules that had seen nothing by then are
+	// skipped. Done and All are 0 where it came to its end.
+	Stopped   bool
+	Done, All int
 }
 
-// Kept reports whether nothing was found.
-func (r *Report) Kept() bool { return r.Found() == 0 }
+// Kept reports whether everything was looked at that should be, and nothing found.
+func (r *Report) Kept() bool { return r.Found() == 0 && !r.Stopped }
+
+// StoppedAfter says in words how far a run came that was stopped.
+func (r *Report) StoppedAfter() string {
+	steps := "planned requests"
+	if r.Kind == "client" {
+		steps = "runs"
+	}
+	return "stopped after " + strconv.Itoa(r.Done) + " of " + strconv.Itoa(r.All) + " " + steps
+}
 
 // Found counts all findings.
 func (r *Report) Found() int {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"encoding/xml"
+	"io"
 	"strings"
 	"testing"
 	"time"
@@ -116,6 +117,36 @@ func TestJUnit(t *testing.T) {
 	}
 	if cases[3].Skipped == nil || cases[3].Skipped.Message != "no key was given" {
 		t.Errorf("got %+v", cases[3])
+	}
+}
+
+// No report of a run that was stopped looks like one of a run that went well.
+func TestStoppedReports(t *testing.T) {
+	t.Parallel()
+	r := &conform.Report{Kind: "server", API: "shop", Stopped: true, Done: 3, All: 9}
+	if r.Kept() {
+		t.Error("it is said to be kept")
+	}
+	for name, x := range map[string]struct {
+		write func(io.Writer) error
+		want  []string
+	}{
+		"JSON":  {r.WriteJSON, []string{`"kept":false`, `"stopped":{"done":3,"all":9}`}},
+		"JUnit": {r.WriteJUnit, []string{`errors="1"`, `<testcase classname="failwell.server" name="the check comes to its end" time="0.000">`, `<error message="stopped after 3 of 9 planned requests"`}},
+		"SARIF": {r.WriteSARIF, []string{`"executionSuccessful": false`, `"text": "stopped after 3 of 9 planned requests"`}},
+	} {
+		var b bytes.Buffer
+		if err := x.write(&b); err != nil {
+			t.Fatal(err)
+		}
+		for _, part := range x.want {
+			if !strings.Contains(b.String(), part) {
+				t.Errorf("%s: %s is not in %s", name, part, b.String())
+			}
+		}
+	}
+	if r = report(); strings.Contains(r.StoppedAfter(), "runs") || r.Stopped {
+		t.Errorf("%+v", r)
 	}
 }
 

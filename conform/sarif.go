@@ -55,7 +55,7 @@ type sarifTags struct {
 }
 
 type sarifInvocation struct {
-	// Successful: the check itself ran, whatever it found.
+	// Successful: the check itself ran to its end, whatever it found.
 	Successful    bool                `json:"executionSuccessful"`
 	Notifications []sarifNotification `json:"toolExecutionNotifications,omitempty"`
 }
@@ -112,7 +112,10 @@ func (r *Report) WriteSARIF(w io.Writer) error {
 		Tool:    sarifTool{sarifDriver{Name: "failwell check " + r.Kind, InformationURI: "https://github.com/failwell/failwell", Rules: []sarifRule{}}},
 		Results: []sarifResult{}, ColumnKind: "utf16CodeUnits",
 	}
-	invocation := sarifInvocation{Successful: true}
+	invocation := sarifInvocation{Successful: !r.Stopped}
+	if r.Stopped {
+		invocation.Notifications = []sarifNotification{{Level: "error", Message: sarifText{r.StoppedAfter()}}}
+	}
 	for i := range r.Checks {
 		c := &r.Checks[i]
 		run.Tool.Driver.Rules = append(run.Tool.Driver.Rules, sarifRule{

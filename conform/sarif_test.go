@@ -34,7 +34,9 @@ func TestSARIFSchema(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for what, r := range map[string]*conform.Report{"full": report(), "empty": {Kind: "server", API: "shop"}} {
+	stopped := report()
+	stopped.Stopped, stopped.Done, stopped.All = true, 3, 9
+	for what, r := range map[string]*conform.Report{"full": report(), "empty": {Kind: "server", API: "shop"}, "stopped": stopped} {
 		var b bytes.Buffer
 		if err := r.WriteSARIF(&b); err != nil {
 			t.Fatal(err)

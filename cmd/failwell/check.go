@@ -25,7 +25,7 @@ type reportFlags struct {
 var errBroken = errors.New("the contract is not kept")
 
 // write gives the report out. Its error decides the exit status: 1 when there
-// are findings.
+// are findings, 130 when the check was stopped, whatever was found until then.
 func (x *reportFlags) write(c *console, r *conform.Report) error {
 	text := true
 	for _, file := range []struct {
@@ -52,10 +52,13 @@ func (x *reportFlags) write(c *console, r *conform.Report) error {
 	case text:
 		err = c.showReport(r, x.All)
 	}
-	if err == nil && !r.Kept() {
-		err = &statusError{exitFailed, fmt.Errorf("%w: %s", errBroken, count(r.Found(), "finding"))}
+	switch {
+	case err != nil || r.Kept():
+		return err
+	case r.Stopped:
+		return &statusError{exitStopped, errStopped}
 	}
-	return err
+	return &statusError{exitFailed, fmt.Errorf("%w: %s", errBroken, count(r.Found(), "finding"))}
 }
 
 func writeReport(name string, write func(io.Writer) error) (err error) {
@@ -96,6 +99,9 @@ func (c *console) showReport(r *conform.Report, all bool) error {
 		fmt.Fprintf(&b, "%s, ", p.bad(strconv.Itoa(broken)+" broken"))
 	}
 	fmt.Fprintf(&b, "%d not checked; %s in %s\n", r.Skipped(), count(r.Requests, "request"), tookWords(r.Took))
+	if r.Stopped {
+		fmt.Fprintf(&b, "%s\n", p.bad(r.StoppedAfter()))
+	}
 	return c.print(b.String())
 }
 

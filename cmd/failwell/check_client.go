@@ -33,7 +33,10 @@ FAILWELL_KEY, and should end with a status other than 0 when its call has failed
 
   failwell check client -c hebbrix -- python client.py {url}/v1/memories
 
-The exit status is 0 when nothing was found, 1 when something was, 2 when the program cannot be checked.`
+Ctrl-C ends the check and reports what was found until then; a second one ends at once.
+
+The exit status is 0 when nothing was found, 1 when something was, 2 when the program cannot be checked, 130 when the check was stopped before
+its end.`
 }
 
 // Run checks and reports.
@@ -69,14 +72,14 @@ func (x *checkClientCmd) Run(ctx context.Context, c *console) error {
 	report, err := client.Check(ctx, config)
 	done()
 	switch {
+	case report != nil: // the error then says no more than that it was stopped
+		return x.write(c, report)
 	case errors.Is(err, client.ErrProgram):
 		return &statusError{exitUnknown, hinted(err, "it should make one call to {url}, and end with status 0 when that succeeds; --success FILE gives it the answer that it expects")}
 	case errors.Is(err, client.ErrConfig):
 		return &statusError{exitUnknown, hinted(err, "failwell check client --list -c "+x.Contract+" lists the scenarios")}
-	case err != nil:
-		return fmt.Errorf("checking: %w", err)
 	}
-	return x.write(c, report)
+	return fmt.Errorf("checking: %w", err)
 }
 
 func (x *checkClientCmd) list(c *console, scenarios []client.Scenario) error {

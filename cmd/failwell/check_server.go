@@ -48,7 +48,10 @@ func (*checkServerCmd) Help() string {
 reads, and calls that an API which keeps its contract refuses; --dry-run lists them. A rule that the contract does not promise, or that a key is
 missing for, is listed as not checked.
 
-The exit status is 0 when nothing was found, 1 when something was, 2 when the API or the contract cannot be reached.`
+Ctrl-C ends the check and reports what was found until then; a second one ends at once.
+
+The exit status is 0 when nothing was found, 1 when something was, 2 when the API or the contract cannot be reached, 130 when the check was
+stopped before its end.`
 }
 
 // Run checks and reports.
@@ -71,6 +74,8 @@ func (x *checkServerCmd) Run(ctx context.Context, c *console) error {
 	report, err := server.Check(ctx, config)
 	done()
 	switch {
+	case report != nil: // the error then says no more than that it was stopped
+		return x.write(c, report)
 	case errors.Is(err, server.ErrUnreachable):
 		return &statusError{exitUnknown, hinted(err, "check the URL, and that the API is running")}
 	case errors.Is(err, server.ErrConfig):
@@ -79,10 +84,8 @@ func (x *checkServerCmd) Run(ctx context.Context, c *console) error {
 			hint = "write http://" + x.URL + " or https://" + x.URL
 		}
 		return &statusError{exitUnknown, hinted(err, hint)}
-	case err != nil:
-		return fmt.Errorf("checking: %w", err)
 	}
-	return x.write(c, report)
+	return fmt.Errorf("checking: %w", err)
 }
 
 // stderrLine replaces the last line of a terminal.

@@ -5,7 +5,8 @@
 // a full stop, followed where possible by a line that begins with "hint:". The
 // exit status is 0 when all went well, 1 when the work failed (or lint found
 // something), 2 when the command line cannot be understood or, for a check, when
-// what it should look at is out of reach, 130 when it was stopped half way.
+// what it should look at is out of reach, 130 when it was stopped half way. The
+// first SIGINT or SIGTERM asks for an orderly end, a second Ctrl-C ends at once.
 package main
 
 import (
@@ -55,10 +56,29 @@ type cli struct {
 }
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	code := run(ctx, os.Args[1:], &console{stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr, getenv: os.Getenv, exit: os.Exit})
-	stop()
-	os.Exit(code)
+	signals := make(chan os.Signal, 2)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	ctx, _ := untilSignalled(context.Background(), signals, os.Exit)
+	os.Exit(run(ctx, os.Args[1:], &console{stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr, getenv: os.Getenv, exit: os.Exit}))
+}
+
+// untilSignalled is a context that the first signal ends, so that work can come
+// to an orderly end. Who presses Ctrl-C then has waited long enough. It listens
+// until signals is closed, which closes over.
+func untilSignalled(ctx context.Context, signals <-chan os.Signal, exit func(int)) (until context.Context, over <-chan struct{}) {
+	until, cancel := context.WithCancel(ctx)
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		<-signals
+		cancel()
+		for s := range signals {
+			if s == os.Interrupt {
+				exit(exitStopped)
+			}
+		}
+	}()
+	return until, ended
 }
 
 // run is the program; it returns the exit status.

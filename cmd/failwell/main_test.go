@@ -28,7 +28,7 @@ func TestScripts(t *testing.T) {
 			e.Values[answering{}] = &[]*failwelltest.Server{}
 			return nil
 		},
-		Cmds:                map[string]func(*testscript.TestScript, bool, []string){"exits": exits, "answers": answers, "received": received, "stands": stands},
+		Cmds:                map[string]func(*testscript.TestScript, bool, []string){"exits": exits, "answers": answers, "received": received, "stands": stands, "interrupts": interrupts},
 		RequireExplicitExec: true,
 	})
 }

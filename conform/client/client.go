@@ -67,7 +67,9 @@ var (
 )
 
 // Check runs the program and reports what it does against its contract. The
-// error is for what keeps it from checking; a broken contract is none.
+// error is for what keeps it from checking; a broken contract is none. When ctx
+// ends first and a scenario was played until then, the report of what was seen
+// comes along with the error.
 func Check(ctx context.Context, config Config) (*conform.Report, error) {
 	k, err := newChecker(config)
 	if err != nil {
@@ -77,7 +79,9 @@ func Check(ctx context.Context, config Config) (*conform.Report, error) {
 	if err := k.baseline(ctx); err != nil {
 		return nil, err
 	}
-	if err := k.runAll(ctx); err != nil {
+	err = k.runAll(ctx)
+	k.stopped = err != nil && ctx.Err() != nil
+	if err != nil && !k.stopped {
 		return nil, err
 	}
 	report := &conform.Report{
@@ -86,7 +90,10 @@ func Check(ctx context.Context, config Config) (*conform.Report, error) {
 	for _, r := range k.runs {
 		report.Requests += len(r.attempts)
 	}
-	return report, nil
+	if k.stopped {
+		report.Stopped, report.Done, report.All = true, len(k.runs), k.planned
+	}
+	return report, err
 }
 
 // Scenario is one way in which calls are answered.
@@ -116,6 +123,9 @@ type checker struct {
 	first *attempt
 	good  *run
 	runs  []*run
+	// planned runs, the first included; stopped: the check was ended before.
+	planned int
+	stopped bool
 }
 
 func newChecker(config Config) (*checker, error) {
@@ -183,6 +193,7 @@ func (k *checker) runAll(ctx context.Context) error {
 		}
 		queue = append(queue, slices.Repeat([]*scenario{s}, max(s.times, 1))...)
 	}
+	k.planned = 1 + len(queue)
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	var (
@@ -194,6 +205,9 @@ func (k *checker) runAll(ctx context.Context) error {
 	results := make([]*run, len(queue))
 	for i, s := range queue {
 		slots <- struct{}{}
+		if ctx.Err() != nil {
+			break
+		}
 		group.Go(func() {
 			defer func() { <-slots }()
 			r, err := k.play(ctx, s)
@@ -210,11 +224,12 @@ func (k *checker) runAll(ctx context.Context) error {
 		})
 	}
 	group.Wait()
-	if err := context.Cause(ctx); err != nil {
-		return err
+	for _, r := range results {
+		if r != nil {
+			k.runs = append(k.runs, r)
+		}
 	}
-	k.runs = append(k.runs, results...)
-	return nil
+	return context.Cause(ctx)
 }
 
 // commandLine writes a command so that a shell reads it back.

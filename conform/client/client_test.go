@@ -1,7 +1,9 @@
 package client
 
 import (
+	"context"
 	"errors"
+	"fmt"
 	"os"
 	"slices"
 	"strings"
@@ -107,6 +109,42 @@ func TestFlaws(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// What was seen before a check was stopped is reported; what was cut short is not.
+func TestStopped(t *testing.T) {
+	t.Parallel()
+	ctx, stop := context.WithCancel(t.Context())
+	defer stop()
+	config := Config{
+		Contract: swift(t), Command: []string{os.Args[0]}, Env: []string{"CHECKED_PROGRAM=tries everything again", "CHECKED_METHOD=POST"}, Parallel: 1, Patience: 8 * time.Second,
+		Scenarios: []string{"created", "stop-bad"},
+	}
+	config.Ended = func(_, _ int, scenario string) {
+		if scenario == "stop-bad" {
+			stop()
+		}
+	}
+	report, err := Check(ctx, config)
+	if !errors.Is(err, context.Canceled) || report == nil || !report.Stopped || report.Kept() {
+		t.Fatalf("%+v, %v", report, err)
+	}
+	if report.Done < 2 || report.Done >= report.All || report.StoppedAfter() != fmt.Sprintf("stopped after %d of %d runs", report.Done, report.All) {
+		t.Errorf("%d of %d, %s", report.Done, report.All, report.StoppedAfter())
+	}
+	if diff := cmp.Diff([]string{"stops"}, brokenBy(report)); diff != "" {
+		show(t, report)
+		t.Errorf("broken rules:\n%s", diff)
+	}
+	stopped := 0
+	for _, c := range report.Checks {
+		if c.Skipped == "the check was stopped before" {
+			stopped++
+		}
+	}
+	if stopped == 0 {
+		t.Error("no rule says that it was stopped")
 	}
 }
 

@@ -244,6 +244,9 @@ func (k *checker) judge() []conform.Check {
 			if len(k.config.Scenarios) > 0 {
 				check.Skipped = "not among the scenarios"
 			}
+			if k.stopped {
+				check.Skipped = "the check was stopped before"
+			}
 		}
 		list = append(list, check)
 	}

@@ -101,6 +101,9 @@ func (k *checker) judgeRule(r *rule) conform.Check {
 	c.Tried = tried
 	if tried == 0 {
 		c.Skipped = "nothing to try it on"
+		if k.stopped {
+			c.Skipped = "the check was stopped before"
+		}
 		if r.idle != nil {
 			if why := r.idle(k); why != "" {
 				c.Skipped = why

@@ -38,7 +38,7 @@ func limitRules() []rule {
 			id: "retry-after-needed", group: groupLimits, title: "the wait is not longer than it has to be", severity: conform.Warning,
 			promise: waitPromise("Who comes before ", " is over is refused: the wait is no longer than it has to be."),
 			judge:   each(judgeEarly), idle: func(k *checker) string {
-				if why := needsLimits(k); why != "" {
+				if why := needsLimits(k); why != "" || k.stopped {
 					return why
 				}
 				return "the wait is too short to come before it is over"

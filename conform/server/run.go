@@ -20,7 +20,9 @@ func (k *checker) run(ctx context.Context) error {
 	if len(probes) == 0 {
 		return fmt.Errorf("%w: there is nothing to send", ErrConfig)
 	}
+	k.planned = len(probes)
 	for i := 0; i < len(probes); i++ {
+		k.done = i
 		var err error
 		switch p := probes[i]; p.kind {
 		case kindFirst:
@@ -129,8 +131,11 @@ func (k *checker) together(ctx context.Context, probes []*probe) error {
 	}
 	all.Wait()
 	k.last = k.config.Clock()
+	if ctx.Err() != nil {
+		return context.Cause(ctx) // calls that were cut short say nothing of the others
+	}
 	k.seen = append(k.seen, out...)
-	return context.Cause(ctx)
+	return nil
 }
 
 // exhaust uses a limit up, then comes again at once, a little before the wait is

@@ -71,7 +71,9 @@ func (k *checker) doNow(ctx context.Context, p *probe, before *exchange) (*excha
 	k.config.Sent(k.count, p.about())
 	x := k.exchange(ctx, p, before)
 	k.last = k.config.Clock()
-	k.seen = append(k.seen, x)
+	if x.err == nil || ctx.Err() == nil { // a call that was cut short says nothing of the server
+		k.seen = append(k.seen, x)
+	}
 	return x, context.Cause(ctx)
 }
 

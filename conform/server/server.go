@@ -92,20 +92,27 @@ const (
 )
 
 // Check calls the server and reports what breaks its contract. The error is for
-// what keeps it from checking; a broken contract is none.
+// what keeps it from checking; a broken contract is none. When ctx ends first and
+// something was seen until then, the report of that comes along with the error.
 func Check(ctx context.Context, config Config) (*conform.Report, error) {
 	k, err := newChecker(config)
 	if err != nil {
 		return nil, err
 	}
 	began := k.config.Clock()
-	if err := k.run(ctx); err != nil {
+	err = k.run(ctx)
+	k.stopped = err != nil && ctx.Err() != nil && len(k.seen) > 0
+	if err != nil && !k.stopped {
 		return nil, err
 	}
-	return &conform.Report{
+	report := &conform.Report{
 		Kind: "server", Target: k.config.URL, API: config.Contract.API, File: config.Contract.File,
 		Checks: k.judge(), Requests: k.count, Took: k.config.Clock().Sub(began),
-	}, nil
+	}
+	if k.stopped {
+		report.Stopped, report.Done, report.All = true, k.done, k.planned
+	}
+	return report, err
 }
 
 // Planned is a request that a check would send.
@@ -154,6 +161,9 @@ type checker struct {
 	count int
 	last  time.Time
 	seen  []*exchange
+	// done of the planned probes are behind the run; stopped: it was ended there.
+	done, planned int
+	stopped       bool
 	// unlimited says why the limit was not used up; "" when it was.
 	unlimited string
 	// left says, by rule, why an allowance was not used up.
