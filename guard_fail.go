@@ -269,23 +269,20 @@ func headerSafe(s string) string {
 // gets one more that is an error. The exchange is locked.
 func (g *Guard) failStream(x *exchange, f *contract.Failure) bool {
 	s := g.state
-	mediaType, _, _ := strings.Cut(x.w.Header().Get("Content-Type"), ";")
+	contentType := x.w.Header().Get("Content-Type")
 	f.RequestID = x.id
 	f.Time = wholeSecond(g.now())
 	body, _, _ := s.contract.AppendError(nil, f)
 	var tail string
-	switch mediaType {
-	case "text/event-stream":
+	switch {
+	case contract.IsEvents(contentType):
 		name := s.contract.Streams.Event
 		if name == "" {
 			name = "error"
 		}
 		// An empty line ends whatever event was begun.
 		tail = x.newlines(2) + "event: " + name + "\ndata: " + strings.ReplaceAll(string(body), "\n", "\ndata: ") + "\n\n"
-	case "application/x-ndjson", "application/jsonl":
-		if !s.contract.Streams.NDJSON {
-			return false
-		}
+	case s.contract.Streams.NDJSON && contract.IsLines(contentType):
 		tail = x.newlines(1) + string(body) + "\n"
 	default:
 		return false

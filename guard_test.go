@@ -322,6 +322,11 @@ func TestGuardStreams(t *testing.T) {
 		{"text/event-stream", "data: 1", "data: 1\n\nevent: error\ndata: {\"code\":\"broken\""},
 		{"application/x-ndjson", "{}\n", "{}\n{\"code\":\"broken\""},
 		{"application/x-ndjson", "{", "{\n{\"code\":\"broken\""},
+		{"Text/Event-Stream ; charset=utf-8", "data: 1\n", "data: 1\n\nevent: error\ndata: {\"code\":\"broken\""},
+		{"application/jsonl", "{}\n", "{}\n{\"code\":\"broken\""},
+		{"application/ndjson; charset=utf-8", "{}\n", "{}\n{\"code\":\"broken\""},
+		{"application/json-lines", "{}\n", "{}\n{\"code\":\"broken\""},
+		{"application/jsonlines", "{}\n", "{}\n{\"code\":\"broken\""},
 	} {
 		g := newGuard(t)
 		rec := httptest.NewRecorder()

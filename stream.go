@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"iter"
-	"mime"
 	"net/http"
 	"strconv"
 	"strings"
@@ -58,7 +57,7 @@ type Event struct {
 // the specification says.
 func Events(c *contract.Contract, resp *http.Response) iter.Seq2[Event, error] {
 	return func(yield func(Event, error) bool) {
-		s, err := openStream(c, resp, "text/event-stream")
+		s, err := openStream(c, resp, contract.IsEvents, "text/event-stream")
 		if err != nil {
 			yield(Event{}, err)
 			return
@@ -92,7 +91,7 @@ func Events(c *contract.Contract, resp *http.Response) iter.Seq2[Event, error] {
 // next one; empty lines are left out.
 func Lines(c *contract.Contract, resp *http.Response) iter.Seq2[[]byte, error] {
 	return func(yield func([]byte, error) bool) {
-		s, err := openStream(c, resp, "application/x-ndjson", "application/jsonl", "application/ndjson", "application/json-lines", "application/jsonlines")
+		s, err := openStream(c, resp, contract.IsLines, "application/x-ndjson")
 		if err != nil {
 			yield(nil, err)
 			return
@@ -135,20 +134,19 @@ type stream struct {
 	begun    bool
 }
 
-func openStream(c *contract.Contract, resp *http.Response, mediaTypes ...string) (*stream, error) {
+// openStream takes a response whose Content-Type is that of the stream that was
+// asked for, want for one, or that has none.
+func openStream(c *contract.Contract, resp *http.Response, is func(contentType string) bool, want string) (*stream, error) {
 	if err := CheckWith(c, resp, nil); err != nil {
 		return nil, err
 	}
 	s := &stream{contract: c, resp: resp, lines: lineReader{from: resp.Body}}
-	kind := resp.Header.Get("Content-Type")
-	got, _, _ := mime.ParseMediaType(kind) // "" is none of them
-	for _, want := range mediaTypes {
-		if got == want || kind == "" {
-			return s, nil
-		}
+	contentType := resp.Header.Get("Content-Type")
+	if contentType == "" || is(contentType) {
+		return s, nil
 	}
 	s.close()
-	return nil, s.broken(fmt.Errorf("%w: it is %s, not %s", ErrNoStream, kind, mediaTypes[0]))
+	return nil, s.broken(fmt.Errorf("%w: it is %s, not %s", ErrNoStream, contentType, want))
 }
 
 func (s *stream) close() {

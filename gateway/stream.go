@@ -5,7 +5,8 @@ import (
 	"errors"
 	"io"
 	"net/http"
-	"strings"
+
+	"github.com/failwell/failwell/contract"
 )
 
 // watch makes sure that a stream of events or lines which breaks can be ended
@@ -19,12 +20,11 @@ func (x *exchange) watch(resp *http.Response) {
 	if len(contentType) == 0 {
 		return
 	}
-	mediaType, _, _ := strings.Cut(contentType[0], ";")
 	var find scan
-	switch mediaType = strings.TrimSpace(mediaType); {
-	case strings.EqualFold(mediaType, "text/event-stream"):
+	switch {
+	case contract.IsEvents(contentType[0]):
 		find = wholeEvents
-	case x.proxy.contract.Streams.NDJSON && (strings.EqualFold(mediaType, "application/x-ndjson") || strings.EqualFold(mediaType, "application/jsonl")):
+	case x.proxy.contract.Streams.NDJSON && contract.IsLines(contentType[0]):
 		find = wholeLines
 	default:
 		return

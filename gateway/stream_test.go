@@ -136,7 +136,7 @@ func TestLongEventsPassInParts(t *testing.T) {
 // whoever reads a stream is told that it was not the end.
 func TestStreamsEndWithAnErrorAtShutdown(t *testing.T) {
 	t.Parallel()
-	for _, mediaType := range []string{"text/event-stream", "application/x-ndjson"} {
+	for _, mediaType := range []string{"text/event-stream", "application/x-ndjson", "application/json-lines"} {
 		t.Run(mediaType, func(t *testing.T) {
 			t.Parallel()
 			const event = "{\"n\":1}\n\n"
