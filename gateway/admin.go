@@ -33,7 +33,8 @@ type admin struct {
 // serveAdmin starts the admin listener; stop ends it.
 // Both are nil without a listener.
 func (g *Gateway) serveAdmin(failed chan<- error) (stop func(), err error) {
-	if g.private == nil {
+	private := g.private // an end that comes at once takes it away
+	if private == nil {
 		return nil, nil //nolint:nilnil // there is nothing to stop
 	}
 	contract, err := builtin.Get("problem")
@@ -56,7 +57,7 @@ func (g *Gateway) serveAdmin(failed chan<- error) (stop func(), err error) {
 		if server.TLSConfig != nil {
 			serve = func(l net.Listener) error { return server.ServeTLS(l, "", "") }
 		}
-		if err := serve(g.private); err != nil && !errors.Is(err, http.ErrServerClosed) {
+		if err := serve(private); err != nil && !errors.Is(err, http.ErrServerClosed) {
 			failed <- fmt.Errorf("admin: %w", err)
 		}
 	}()

@@ -13,6 +13,26 @@ import (
 	"github.com/failwell/failwell/internal/servers"
 )
 
+// An admin listener that others can reach without TLS is told of in the log.
+func TestAdminListenerInTheClearIsLogged(t *testing.T) {
+	t.Parallel()
+	cert, key := servers.Certificate(t)
+	for name, x := range map[string]struct {
+		settings gateway.Settings
+		want     bool
+	}{
+		"on this machine":   {gateway.Settings{Admin: "127.0.0.1:0"}, false},
+		"anybody, and TLS":  {gateway.Settings{Admin: "0.0.0.0:0", AdminScope: "any", AdminTLSCert: cert, AdminTLSKey: key}, false},
+		"anybody, in clear": {gateway.Settings{Admin: "0.0.0.0:0", AdminScope: "any"}, true},
+	} {
+		x.settings.Upstreams = []string{upstream(t, mirror)}
+		g := start(t, x.settings)
+		if got := strings.Contains(g.logs.String(), "has no TLS: tokens, sessions and new keys go over the network unencrypted"); got != x.want {
+			t.Errorf("%s: logged %v, want %v:\n%s", name, got, x.want, g.logs.String())
+		}
+	}
+}
+
 // Over TLS the admin listener answers under the names of its certificate as well,
 // and shows a new one after a reload.
 func TestAdminListenerOverTLS(t *testing.T) {

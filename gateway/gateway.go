@@ -148,6 +148,10 @@ func (g *Gateway) Listen(ctx context.Context) error {
 			return errors.Join(err, private.Close(), public.Close())
 		}
 		g.private = private
+		if host, _, err := net.SplitHostPort(s.Admin); err == nil && !isLoopback(host) && s.AdminTLSCert == "" {
+			g.log.Warn("the admin listener can be reached from other machines and has no TLS: tokens, sessions and new keys go over the network unencrypted",
+				"admin", s.Admin, "remedy", "set admin_tls_cert and admin_tls_key, or let nobody in but a proxy that speaks TLS")
+		}
 	}
 	var told time.Time // connections are taken up one after the other
 	g.public = bound(public, s.MaxConnections, func() {

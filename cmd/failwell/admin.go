@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/netip"
+	"net/url"
 	"os"
 	"strings"
 	"syscall"
@@ -20,6 +22,7 @@ type adminAt struct {
 	Admin      string `default:"http://127.0.0.1:8081" env:"FAILWELL_ADMIN_URL"                                                                          help:"Admin listener of a running gateway (${default})." placeholder:"URL"`
 	AdminCA    string `env:"FAILWELL_ADMIN_CA"         help:"File with the authorities for its certificate (the system's)."                              name:"admin-ca"                                          placeholder:"FILE"`
 	AdminToken string `env:"FAILWELL_ADMIN_TOKEN"      help:"A token for a gateway elsewhere; on this machine its user has one. Better in the variable." name:"admin-token"                                       placeholder:"TOKEN"`
+	Plaintext  bool   `env:"FAILWELL_ADMIN_PLAINTEXT"  help:"Let the token go to another machine unencrypted, over http://."                             name:"admin-plaintext"`
 }
 
 // openAdmin finds the running gateway. Its token is the one that is given, or
@@ -48,11 +51,15 @@ func (x *adminAt) openAdmin() (*gateway.AdminClient, error) {
 
 func (x *adminAt) client() (*gateway.AdminClient, error) {
 	if x.AdminToken != "" {
-		url := strings.TrimSuffix(x.Admin, "/")
-		if !strings.Contains(url, "://") {
-			url = "http://" + url
+		address := strings.TrimSuffix(x.Admin, "/")
+		if !strings.Contains(address, "://") {
+			address = "http://" + address
 		}
-		return &gateway.AdminClient{URL: url, Token: x.AdminToken}, nil
+		if !x.Plaintext && inClear(address) {
+			return nil, usage("write --admin https://…, or go through a tunnel of ssh -L; on a network that is yours alone --admin-plaintext allows it",
+				"the token would go to %s unencrypted, for all on the way to read", address)
+		}
+		return &gateway.AdminClient{URL: address, Token: x.AdminToken}, nil
 	}
 	client, err := gateway.OpenAdmin(x.Admin)
 	if err != nil {
@@ -63,6 +70,20 @@ func (x *adminAt) client() (*gateway.AdminClient, error) {
 		return nil, hinted(err, hint)
 	}
 	return client, nil
+}
+
+// inClear reports whether what is sent to a URL leaves this machine unencrypted.
+func inClear(address string) bool {
+	u, err := url.Parse(address)
+	if err != nil || u.Scheme != "http" {
+		return false
+	}
+	host := strings.ToLower(u.Hostname())
+	if host == "localhost" || strings.HasSuffix(host, ".localhost") { // RFC 6761 section 6.3
+		return false
+	}
+	addr, err := netip.ParseAddr(host)
+	return err != nil || !addr.Unmap().IsLoopback()
 }
 
 // unanswered words why an admin listener cannot be spoken to; nil when err is

@@ -65,3 +65,31 @@ func TestAdminOverTLS(t *testing.T) {
 		}
 	}
 }
+
+// No command sends a token in the clear to another machine unless it is told to.
+// Nothing is sent here: 192.0.2.1 is nobody's (RFC 5737).
+func TestTokensStayOffTheWire(t *testing.T) {
+	t.Parallel()
+	at := []string{"--admin", "http://192.0.2.1:8081", "--admin-token", "fwadm_x"}
+	for _, command := range []string{
+		"keys list", "keys create", "keys rotate key_1", "keys revoke key_1", "accounts list", "accounts show a", "tokens create ada", "tokens list", "tokens revoke tok_1",
+		"audit", "console", "log", "trace req_1",
+	} {
+		_, complaint, code := call(t, "", append(strings.Fields(command), at...)...)
+		if code != exitUsage || !strings.Contains(complaint, "failwell: the token would go to http://192.0.2.1:8081 unencrypted") || !strings.Contains(complaint, "\nhint: write --admin https://…") {
+			t.Errorf("%s: status %d: %s", command, code, complaint)
+		}
+	}
+	for address, want := range map[string]bool{
+		"http://127.0.0.1:8081": false, "http://127.8.0.1:8081": false, "http://[::1]:8081": false, "http://LOCALHOST": false, "http://gateway.localhost:1": false,
+		"http://[::ffff:127.0.0.1]:8081": false, "https://192.0.2.1": false, "127.0.0.1:8081": false,
+		"http://192.0.2.1": true, "http://[2001:db8::1]:8081": true, "http://gateway:8081": true, "HTTP://gateway": true, "http://localhost.example.com": true, "gateway:8081": true,
+	} {
+		for _, allowed := range []bool{false, true} {
+			x := adminAt{Admin: address, AdminToken: "t", Plaintext: allowed}
+			if _, err := x.client(); (err != nil) != (want && !allowed) {
+				t.Errorf("%s, allowed %v: %v", address, allowed, err)
+			}
+		}
+	}
+}
