@@ -36,6 +36,28 @@ type fed struct {
 func (c *Console) feed(v *view, q record.Query, after string) error {
 	ctx, stop := context.WithCancel(v.r.Context())
 	defer stop()
+	events, ended := c.follow(ctx, q, after)
+	// Whether there is room is known at once, and told with a status.
+	select {
+	case err := <-ended:
+		return c.cannotFeed(v.w, err)
+	case <-time.After(grace):
+	}
+	out := http.NewResponseController(v.w)
+	// The listener's deadlines are for pages, not for streams.
+	_, _ = out.SetReadDeadline(time.Time{}), out.SetWriteDeadline(time.Time{})
+	v.w.Header().Set("Content-Type", "text/event-stream")
+	v.w.Header().Set("X-Accel-Buffering", "no") // nginx would gather it
+	v.w.WriteHeader(http.StatusOK)
+	if _, err := fmt.Fprint(v.w, "retry: 2000\n\n"); err != nil {
+		return nil // the page has gone
+	}
+	c.pass(ctx, v, out, events)
+	return nil
+}
+
+// follow hands records over as they end; the error is why there are no more.
+func (c *Console) follow(ctx context.Context, q record.Query, after string) (<-chan record.Event, <-chan error) {
 	events := make(chan record.Event, 1)
 	ended := make(chan error, 1)
 	go func() {
@@ -52,35 +74,25 @@ func (c *Console) feed(v *view, q record.Query, after string) error {
 			}
 		}
 	}()
-	// Whether there is room is known at once, and told with a status.
-	select {
-	case err := <-ended:
-		return c.cannotFeed(v.w, err)
-	case <-time.After(grace):
-	}
-	out := http.NewResponseController(v.w)
-	// The listener's deadlines are for pages, not for streams.
-	_, _ = out.SetReadDeadline(time.Time{}), out.SetWriteDeadline(time.Time{})
-	v.w.Header().Set("Content-Type", "text/event-stream")
-	v.w.Header().Set("X-Accel-Buffering", "no") // nginx would gather it
-	v.w.WriteHeader(http.StatusOK)
-	if _, err := fmt.Fprint(v.w, "retry: 2000\n\n"); err != nil {
-		return nil // the page has gone
-	}
+	return events, ended
+}
+
+// pass writes events until they end, the page goes away or its session does.
+func (c *Console) pass(ctx context.Context, v *view, out *http.ResponseController, events <-chan record.Event) {
 	pulse, gather := time.NewTicker(beat), time.NewTicker(tick)
 	defer pulse.Stop()
 	defer gather.Stop()
 	var batch fed
 	for {
 		if err := out.Flush(); err != nil {
-			return nil
+			return
 		}
 		select {
 		case <-ctx.Done():
-			return nil
+			return
 		case e, open := <-events:
 			if !open {
-				return nil
+				return
 			}
 			batch.add(e)
 			continue
@@ -89,15 +101,15 @@ func (c *Console) feed(v *view, q record.Query, after string) error {
 				continue
 			}
 			if err := c.write(v.w, &batch); err != nil {
-				return nil
+				return
 			}
 			batch = fed{}
 		case <-pulse.C:
 			if _, err := c.who(v.r, v.token); err != nil {
-				return nil // the page asks again, and is told
+				return // the page asks again, and is told
 			}
 			if _, err := fmt.Fprint(v.w, ": still here\n\n"); err != nil {
-				return nil
+				return
 			}
 		}
 	}

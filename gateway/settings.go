@@ -207,12 +207,15 @@ func (s Settings) Check() error {
 	oneOf("error_pages", s.ErrorPages, pagesAdmin, pagesPublic, pagesOff)
 	oneOf("log_level", s.LogLevel, "debug", "info", "warn", "error")
 	oneOf("access_log", s.AccessLog, "errors", "all", "off")
-	for name, d := range map[string]time.Duration{
-		"timeout": s.Timeout, "store_timeout": s.StoreTimeout, "drain_timeout": s.DrainTimeout, "idle_timeout": s.IdleTimeout, "header_timeout": s.HeaderTimeout,
-		"records_keep": s.RecordsKeep,
+	for _, x := range []struct {
+		name string
+		span time.Duration
+	}{
+		{"timeout", s.Timeout}, {"store_timeout", s.StoreTimeout}, {"drain_timeout", s.DrainTimeout}, {"idle_timeout", s.IdleTimeout},
+		{"header_timeout", s.HeaderTimeout}, {"records_keep", s.RecordsKeep},
 	} {
-		if d < 0 {
-			wrong("%s cannot be negative", name)
+		if x.span < 0 {
+			wrong("%s cannot be negative", x.name)
 		}
 	}
 	if _, _, err := sample(s.Records); err != nil {

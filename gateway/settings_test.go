@@ -161,6 +161,13 @@ func TestSettingsAreChecked(t *testing.T) {
 	if err := both.Check(); strings.Count(fmt.Sprint(err), "\n") != 2 {
 		t.Errorf("not all at once: %v", err)
 	}
+	spans := gateway.Settings{Contract: "heppu", Upstreams: []string{"http://127.0.0.1:1"}, Timeout: -1, StoreTimeout: -1, DrainTimeout: -1, RecordsKeep: -1}
+	const want = "timeout cannot be negative\nstore_timeout cannot be negative\ndrain_timeout cannot be negative\nrecords_keep cannot be negative"
+	for range 20 {
+		if err := spans.Check(); fmt.Sprint(err) != want {
+			t.Fatalf("in another order each time: %v", err)
+		}
+	}
 }
 
 func TestBytes(t *testing.T) {

@@ -41,25 +41,8 @@ func jsonOf(p *page) ([]byte, error) {
 	t := twin{Page: p.Name, Title: p.Title, Summary: p.Lead.String(), Error: p.Data, Sections: make([]twinSection, 0, len(p.Sections))}
 	for _, s := range p.Sections {
 		x := twinSection{ID: s.ID, Title: s.Title}
-		for _, b := range s.Blocks {
-			switch {
-			case b.Table != nil:
-				rows := make([][]string, len(b.Table.Rows))
-				for i, r := range b.Table.Rows {
-					for _, cell := range r {
-						rows[i] = append(rows[i], cell.String())
-					}
-				}
-				x.Tables = append(x.Tables, twinTable{b.Table.Caption, b.Table.Heads, rows})
-			case b.Listing != nil:
-				x.Code = append(x.Code, twinCode{b.Listing.Language, b.Listing.Label, b.Listing.Text})
-			case b.List != nil:
-				for _, item := range b.List {
-					x.Texts = append(x.Texts, item.String())
-				}
-			default:
-				x.Texts = append(x.Texts, b.Text.String())
-			}
+		for i := range s.Blocks {
+			x.add(&s.Blocks[i])
 		}
 		t.Sections = append(t.Sections, x)
 	}
@@ -68,6 +51,30 @@ func jsonOf(p *page) ([]byte, error) {
 		return nil, fmt.Errorf("json: %w", err)
 	}
 	return append(out, '\n'), nil
+}
+
+func (x *twinSection) add(b *block) {
+	switch {
+	case b.Table != nil:
+		rows := make([][]string, len(b.Table.Rows))
+		for i, cells := range b.Table.Rows {
+			rows[i] = appendTexts(rows[i], cells)
+		}
+		x.Tables = append(x.Tables, twinTable{b.Table.Caption, b.Table.Heads, rows})
+	case b.Listing != nil:
+		x.Code = append(x.Code, twinCode{b.Listing.Language, b.Listing.Label, b.Listing.Text})
+	case b.List != nil:
+		x.Texts = appendTexts(x.Texts, b.List)
+	default:
+		x.Texts = append(x.Texts, b.Text.String())
+	}
+}
+
+func appendTexts(dst []string, list []text) []string {
+	for _, t := range list {
+		dst = append(dst, t.String())
+	}
+	return dst
 }
 
 // errorData is a code as programs read it. Absent members say nothing.
