@@ -27,6 +27,8 @@ type crowd struct {
 	think, every time.Duration
 	limit        int64 // in ten seconds
 	kind         meter.Kind
+	// seconds: the reset is told in seconds from now, rounded up.
+	seconds bool
 	// start is over how long they begin; 0 is a second.
 	start time.Duration
 	// stay are the processes that are there all the time. The others begin at join
@@ -90,6 +92,9 @@ func (m *metered) RoundTrip(req *http.Request) (*http.Response, error) {
 		"X-Ratelimit-Limit": {strconv.FormatInt(m.limit, 10)}, "X-Ratelimit-Remaining": {strconv.FormatInt(o.Remaining, 10)},
 		"X-Ratelimit-Reset": {strconv.FormatInt(o.Reset.UnixMilli(), 10)}, "Content-Type": {"application/json"},
 	}
+	if m.seconds {
+		h.Set("X-Ratelimit-Reset", strconv.Itoa(int(math.Ceil(time.Until(o.Reset).Seconds()))))
+	}
 	step := ok()
 	if !t.Admitted {
 		step = coded(429, "slow_down")
@@ -111,7 +116,11 @@ func (x crowd) run(t *testing.T, seed uint64) *tally {
 	if x.kind == meter.Window {
 		algorithm = "window"
 	}
-	c := contract.MustParse(fmt.Appendf(nil, crowdSpec, x.limit, algorithm))
+	format := "epoch_ms"
+	if x.seconds {
+		format = "delta_s"
+	}
+	c := contract.MustParse(fmt.Appendf(nil, crowdSpec, format, x.limit, algorithm))
 	var api *metered
 	synctest.Test(t, func(t *testing.T) {
 		seconds := int(x.lasts / time.Second)
@@ -169,7 +178,7 @@ failwell: 1
 api: crowd
 envelopes: {standard: {body: {error: {code: $code, message: $message}}}}
 client: {attempts: 4, backoff: {first: 1s, factor: 2}, hints: [{header: Retry-After}]}
-headers: {rate_limit: {on: all, limit: X-RateLimit-Limit, remaining: X-RateLimit-Remaining, reset: X-RateLimit-Reset, reset_format: epoch_ms}}
+headers: {rate_limit: {on: all, limit: X-RateLimit-Limit, remaining: X-RateLimit-Remaining, reset: X-RateLimit-Reset, reset_format: %s}}
 plans: {only: {rate: {limit: %d, per: 10s, algorithm: %s}}}
 errors:
   slow_down: {status: 429, is: [rate_limited], retry: after_wait, message: Slow down.}
@@ -202,6 +211,8 @@ func TestCrowdsLearnTheirShare(t *testing.T) {
 		"half leave, of a window": {crowd{processes: 1000, workers: 1, every: s, limit: 1000, kind: meter.Window, stay: 500, leave: 60 * s, lasts: 190 * s}, 110 * s, 0.97, 1.01, 1.05},
 		"half come, of a window":  {crowd{processes: 1000, workers: 1, every: s, limit: 1000, kind: meter.Window, stay: 500, join: 60 * s, lasts: 190 * s}, 110 * s, 0.98, 1.01, 1.2},
 		"each twenty, of windows": {crowd{processes: 10, workers: 20, limit: 200, kind: meter.Window, lasts: 130 * s}, 30 * s, 0.98, 1.01, 1.1},
+		"of a window in seconds":  {crowd{processes: 200, workers: 1, limit: 200, kind: meter.Window, seconds: true, lasts: 130 * s}, 30 * s, 0.98, 1.02, 1.15},
+		"each twenty, in seconds": {crowd{processes: 10, workers: 20, limit: 200, kind: meter.Window, seconds: true, lasts: 130 * s}, 30 * s, 0.98, 1.01, 1.1},
 		"who think, of a window":  {crowd{processes: 40, workers: 1, think: s, limit: 200, kind: meter.Window, lasts: 130 * s}, 30 * s, 0.98, 1.01, 1.05},
 		"alone, of a window":      {crowd{processes: 1, workers: 50, limit: 200, kind: meter.Window, lasts: 60 * s}, 0, 0.99, 1.01, 1.005},
 		"alone with one caller":   {crowd{processes: 1, workers: 1, limit: 200, lasts: 60 * s}, 15 * s, 0.99, 1.01, 1},
@@ -234,7 +245,7 @@ func TestAReserveIsPutByGradually(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		const every = 3600 * time.Millisecond
 		api := &limiter{limit: 1000, per: time.Hour, write: forms()["epoch_ms"].write}
-		hourly := strings.Replace(fmt.Sprintf(crowdSpec, 1000, "gcra"), "per: 10s", "per: 1h", 1)
+		hourly := strings.Replace(fmt.Sprintf(crowdSpec, "epoch_ms", 1000, "gcra"), "per: 10s", "per: 1h", 1)
 		transport := &failwell.Transport{Contract: contract.MustParse([]byte(hourly)), Base: api, MaxWait: -1}
 		call := func() time.Duration {
 			began := time.Now()

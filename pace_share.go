@@ -38,7 +38,7 @@ type share struct {
 	served  uint64
 	awaited int
 	// windowed says that units come back all at once; mine are those that came here
-	// in the window that ends at fresh, last those of the one before.
+	// in the window that ends at fresh at the earliest, last those of the one before.
 	windowed   bool
 	mine, last int
 	fresh      time.Time
@@ -92,9 +92,12 @@ func (h *share) learn(now time.Time, s *standing, before refusal, parked int) {
 // count counts the units that came here in a window. Who has seen all of it, and most
 // went elsewhere, has a share.
 func (h *share) count(s *standing, waiting int) {
-	if past := s.fresh.Sub(h.fresh); past > h.whole/2 {
+	switch past := s.fresh.Sub(h.fresh); {
+	case past > h.whole/2:
 		h.seen = past < 3*h.whole/2
 		h.fresh, h.mine, h.last = s.fresh, 0, h.mine
+	case past < 0 && -past <= h.sameEnd():
+		h.fresh = s.fresh
 	}
 	h.mine++
 	if h.every == 0 && h.seen && s.left < 1 && 3*(h.mine+waiting) < 2*int(s.limit) {
@@ -107,10 +110,21 @@ func (h *share) count(s *standing, waiting int) {
 func (h *share) over(now time.Time, s *standing) float64 {
 	over := s.left / s.limit
 	if h.windowed {
-		over -= float64(max(s.fresh.Sub(now), 0)) / float64(h.whole)
+		over -= float64(max(h.end(s).Sub(now), 0)) / float64(h.whole)
 	}
 	return over
 }
+
+// end is when the window of an answer ends: the earliest instant that was told of it,
+// since whole seconds are rounded up as a rule.
+func (h *share) end(s *standing) time.Time {
+	if past := s.fresh.Sub(h.fresh); past > 0 && past <= h.sameEnd() {
+		return h.fresh
+	}
+	return s.fresh
+}
+
+func (h *share) sameEnd() time.Duration { return min(sameEnd, h.whole/4) }
 
 // waited measures by the time that a call was in line. What came in meanwhile had
 // its units in this time, and who waits here, or comes yet, would have had one.

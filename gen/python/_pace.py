@@ -8,15 +8,13 @@ from collections.abc import Hashable
 from typing import NamedTuple
 
 from ._failure import NANOSECONDS
-from ._share import Refusal, Share
+from ._share import SAME_END, Refusal, Share
 from ._standing import Standing
 
 _CROWDED = 10
 """How much faster than evenly those go who waited for a window."""
 _MOST_LANES = 1024
 """Bounds what is kept: callers with more credentials than that go unpaced."""
-_SAME_END = 2 * NANOSECONDS
-"""How far apart the ends of a window may be told: in whole seconds, and late."""
 _NEARLY = 1e-6
 """How much of a unit nobody waits for: it is the error of reckoning."""
 
@@ -212,7 +210,7 @@ class Lane:
     def _same_window(self, s: Standing) -> bool:
         if s.fresh is None or self._ends is None:
             return False
-        return abs(s.fresh - self._ends) <= min(_SAME_END, s.window // 4)
+        return abs(s.fresh - self._ends) <= min(SAME_END, s.window // 4)
 
     def refused(self, now: int, wait: int) -> Refusal:
         """Take in that the limit refused a call and named its next instant.

@@ -20,6 +20,7 @@ from __future__ import annotations
 import math
 from typing import NamedTuple
 
+from ._failure import NANOSECONDS
 from ._standing import Standing
 
 _SPARE, _DROOP = 0.05, 0.01
@@ -30,6 +31,8 @@ _LACK = 0.02
 _QUICKER, _SLOWER = 0.5, 0.3
 """How much of what is left over above that, or lacks, a share takes into account."""
 _MILLISECOND = 1_000_000
+SAME_END = 2 * NANOSECONDS
+"""How far apart the ends of a window may be told: in whole seconds, and late."""
 
 
 class Refusal(NamedTuple):
@@ -54,8 +57,8 @@ class Share:
         # How long all units of the limit take, and whether they come all at once.
         self._whole = 0
         self._windowed = False
-        # Those that came here in the window that ends at fresh, and in the one before;
-        # seen says that the window was there from its beginning.
+        # Those that came here in the window that ends at fresh, at the earliest, and in
+        # the one before; seen says that the window was there from its beginning.
         self._mine = self._last = 0
         self._fresh = -math.inf
         self._seen = False
@@ -108,6 +111,8 @@ class Share:
         if past > self._whole / 2:
             self._seen = past < 3 * self._whole / 2
             self._fresh, self._mine, self._last = fresh, 0, self._mine
+        elif 0 < -past <= self._same_end():
+            self._fresh = fresh
         self._mine += 1
         came = self._mine + waiting
         if not self.every and self._seen and s.left < 1 and 3 * came < 2 * int(s.limit):
@@ -120,8 +125,21 @@ class Share:
         """
         over = s.left / s.limit
         if self._windowed:
-            over -= max((s.fresh or now) - now, 0) / self._whole
+            over -= max(self._end(now, s) - now, 0) / self._whole
         return over
+
+    def _end(self, now: int, s: Standing) -> float:
+        """Return when the window of an answer ends.
+
+        It is the earliest instant that was told of it, since whole seconds are
+        rounded up as a rule.
+        """
+        fresh = now if s.fresh is None else s.fresh
+        same = 0 < fresh - self._fresh <= self._same_end()
+        return self._fresh if same else fresh
+
+    def _same_end(self) -> int:
+        return min(SAME_END, self._whole // 4)
 
     def _waited(self, now: int, before: Refusal, waiting: int) -> None:
         """Measure by the time that a call was in line.

@@ -2,7 +2,7 @@
 
 import type { Contract } from "./data.js";
 import { operationOf } from "./retry.js";
-import { Share, type Refusal } from "./share.js";
+import { sameEnd, Share, type Refusal } from "./share.js";
 import type { Standing } from "./standing.js";
 
 /** How much faster than evenly those go who waited for a window. */
@@ -10,9 +10,6 @@ const crowded = 10;
 
 /** What is kept of limits is bounded: callers with more credentials go unpaced. */
 const mostLanes = 1024;
-
-/** How far apart the ends of a window may be told: in whole seconds, and late. */
-const sameEnd = 2000;
 
 /** How much of a unit nobody waits for: it is the error of reckoning. */
 const nearly = 1e-6;

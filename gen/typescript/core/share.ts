@@ -31,6 +31,9 @@ const lack = 0.02;
 const quicker = 0.5;
 const slower = 0.3;
 
+/** How far apart the ends of a window may be told: in whole seconds, and late. */
+export const sameEnd = 2000;
+
 /** When a call was refused first, and how many had been admitted by then. */
 export interface Refusal {
   readonly at: number;
@@ -50,7 +53,10 @@ export class Share {
   /** How long all units of the limit take, and whether they come all at once. */
   #whole = 0;
   #windowed = false;
-  /** Those that came here in the window that ends at fresh, and in the one before. */
+  /**
+   * Those that came here in the window that ends at fresh, at the earliest, and in
+   * the one before.
+   */
   #mine = 0;
   #last = 0;
   #fresh = -Infinity;
@@ -112,7 +118,7 @@ export class Share {
       this.#fresh = fresh;
       this.#last = this.#mine;
       this.#mine = 0;
-    }
+    } else if (past < 0 && -past <= this.#sameEnd) this.#fresh = fresh;
     this.#mine++;
     const came = this.#mine + waiting;
     const usedUp = this.#seen && s.left < 1;
@@ -127,7 +133,21 @@ export class Share {
   #over(now: number, s: Standing): number {
     const over = s.left / s.limit;
     if (!this.#windowed) return over;
-    return over - Math.max((s.fresh ?? now) - now, 0) / this.#whole;
+    const end = this.#end(s.fresh ?? now);
+    return over - Math.max(end - now, 0) / this.#whole;
+  }
+
+  /**
+   * When the window of an answer ends: the earliest instant that was told of it,
+   * since whole seconds are rounded up as a rule.
+   */
+  #end(fresh: number): number {
+    const past = fresh - this.#fresh;
+    return past > 0 && past <= this.#sameEnd ? this.#fresh : fresh;
+  }
+
+  get #sameEnd(): number {
+    return Math.min(sameEnd, this.#whole / 4);
   }
 
   /**
