@@ -72,11 +72,13 @@ func (d *description) operation(x *route, method, path string) object {
 			parameters = append(parameters, object{"in": "path", "name": strings.TrimSuffix(name, "}"), "required": true, "schema": object{"type": "string"}})
 		}
 	}
-	for in, list := range map[string][]parameter{"query": x.query, "header": x.header} {
+	add := func(in string, list []parameter) {
 		for _, p := range list {
 			parameters = append(parameters, object{"in": in, "name": p.name, "required": p.required, "description": p.doc, "schema": object{"type": p.kind}})
 		}
 	}
+	add("query", x.query)
+	add("header", x.header)
 	success := object{"description": "It is done."}
 	switch {
 	case x.mediaType != "":

@@ -1,6 +1,7 @@
 package gateway_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -207,6 +208,17 @@ func TestOpenAPIOfAdmin(t *testing.T) {
 	}
 	defer resp.Body.Close()
 	text, _ := io.ReadAll(resp.Body)
+	for range 10 {
+		again, err := c.HTTP.Get(c.URL + "/openapi.json")
+		if err != nil {
+			t.Fatal(err)
+		}
+		same, _ := io.ReadAll(again.Body)
+		again.Body.Close()
+		if !bytes.Equal(same, text) {
+			t.Fatal("the description is another one each time")
+		}
+	}
 	spec, err := openapi3.NewLoader().LoadFromData(text)
 	if err != nil {
 		t.Fatal(err)

@@ -147,10 +147,17 @@ func (h *api) readAgent(r *http.Request) (in agentInput, err error) {
 	if err := json.NewDecoder(r.Body).Decode(&in); err != nil {
 		return in, failwell.FromCondition(failwell.FormatInvalid, err)
 	}
-	for field, value := range map[string]*string{"systemPrompt": in.SystemPrompt, "name": in.Name} {
-		if value != nil && strings.TrimSpace(*value) == "" {
-			return in, failwell.New(h.invalid, nil).WithField(field, "must not be blank", "blank")
+	e := failwell.New(h.invalid, nil)
+	for _, x := range []struct {
+		field string
+		value *string
+	}{{"name", in.Name}, {"systemPrompt", in.SystemPrompt}} {
+		if x.value != nil && strings.TrimSpace(*x.value) == "" {
+			e = e.WithField(x.field, "must not be blank", "blank")
 		}
+	}
+	if len(e.Fields) > 0 {
+		return in, e
 	}
 	return in, nil
 }

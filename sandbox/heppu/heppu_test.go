@@ -182,6 +182,7 @@ func TestHeppuErrors(t *testing.T) {
 		{"all problems at once", nil, "valid", "POST", "/agents", `{"name":7,"temperature":9}`, 400, "invalid_request", condition.RequestMalformed, ""},
 		{"not JSON", nil, "valid", "POST", "/agents", `{"name":`, 400, "invalid_request", condition.RequestMalformed, ""},
 		{"bad query", nil, "valid", "GET", "/agents?limit=1000", "", 400, "invalid_request", condition.RequestMalformed, ""},
+		{"blank name and prompt", nil, "valid", "POST", "/agents", `{"name":" ","systemPrompt":" "}`, 422, "validation_failed", condition.ValidationFailed, `{"field":"name","message":"must not be blank"}`},
 		{"blank prompt", nil, "valid", "POST", "/agents", `{"name":"x","systemPrompt":"  "}`, 422, "validation_failed", condition.ValidationFailed, ""},
 		{"duplicate name", nil, "valid", "POST", "/agents", `{"name":"A"}`, 409, "resource_conflict", condition.ResourceConflict, `{"conflict":"duplicate_name"}`},
 		{"rename to a taken name", nil, "valid", "PATCH", "/agents/" + id, `{"name":"B"}`, 409, "resource_conflict", condition.ResourceConflict, ""},
