@@ -23,5 +23,5 @@
 // Transport to metrics and traces.
 //
 // In the source, the files that begin with guard are the server's side, those that
-// begin with transport and pace are the client's.
+// begin with transport and pace are the client's; both find operations with routes.
 package failwell
