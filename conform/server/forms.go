@@ -33,16 +33,30 @@ func (s *schemas) form(o *contract.Operation) *form {
 		return nil
 	}
 	f := &form{o.MediaTypes[at], source, values}
-	for name, v := range values {
-		if kind, _ := f.field(name)["contentMediaType"].(string); kind != "" && kind != "application/octet-stream" && !strings.HasPrefix(kind, "text/") {
+	for name := range values {
+		if kind, _ := f.one(name)["contentMediaType"].(string); kind != "" && kind != "application/octet-stream" && !strings.HasPrefix(kind, "text/") {
 			return nil
 		}
-		switch v.(type) {
-		case map[string]any, []any, nil:
+		all := f.all(name)
+		if len(all) == 0 {
 			return nil
+		}
+		for _, v := range all {
+			switch v.(type) {
+			case map[string]any, []any, nil:
+				return nil
+			}
 		}
 	}
 	return f
+}
+
+// all are the values of a field: a list is a field that comes several times.
+func (f *form) all(name string) []any {
+	if list, ok := f.values[name].([]any); ok {
+		return list
+	}
+	return []any{f.values[name]}
 }
 
 func (f *form) field(name string) map[string]any {
@@ -51,10 +65,19 @@ func (f *form) field(name string) map[string]any {
 	return field
 }
 
+// one is the schema of one value of a field.
+func (f *form) one(name string) map[string]any {
+	field := f.field(name)
+	if items, ok := field["items"].(map[string]any); ok {
+		return items
+	}
+	return field
+}
+
 // isFile: OpenAPI 3.0 says it by the format, 3.1 by the media type or by nothing.
 func (f *form) isFile(name string) bool {
-	field := f.field(name)
-	return field["format"] == "binary" || field["contentMediaType"] != nil
+	one := f.one(name)
+	return one["format"] == "binary" || one["contentMediaType"] != nil
 }
 
 // with is the form with another value, or without it when that is nil.
@@ -86,28 +109,32 @@ func (f *form) body() string {
 		return cmp.Or(cmp.Compare(order[f.isFile(a)], order[f.isFile(b)]), cmp.Compare(a, b))
 	})
 	if f.mediaType == contract.URLEncoded {
-		parts := make([]string, len(names))
-		for i, name := range names {
-			parts[i] = url.QueryEscape(name) + "=" + url.QueryEscape(f.text(name))
+		var parts []string
+		for _, name := range names {
+			for _, v := range f.all(name) {
+				parts = append(parts, url.QueryEscape(name)+"="+url.QueryEscape(fieldText(v)))
+			}
 		}
 		return strings.Join(parts, "&")
 	}
 	var b strings.Builder
 	for _, name := range names {
-		fmt.Fprintf(&b, "--%s\r\nContent-Disposition: form-data; name=%q", boundary, name)
-		if f.isFile(name) {
-			fmt.Fprintf(&b, "; filename=%q\r\nContent-Type: text/plain", unheard+".txt")
+		for _, v := range f.all(name) {
+			fmt.Fprintf(&b, "--%s\r\nContent-Disposition: form-data; name=%q", boundary, name)
+			if f.isFile(name) {
+				fmt.Fprintf(&b, "; filename=%q\r\nContent-Type: text/plain", unheard+".txt")
+			}
+			b.WriteString("\r\n\r\n" + fieldText(v) + "\r\n")
 		}
-		b.WriteString("\r\n\r\n" + f.text(name) + "\r\n")
 	}
 	return b.String() + "--" + boundary + "--\r\n"
 }
 
-func (f *form) text(name string) string {
-	if s, ok := f.values[name].(string); ok {
+func fieldText(value any) string {
+	if s, ok := value.(string); ok {
 		return s
 	}
-	return text(f.values[name])
+	return text(value)
 }
 
 // torn is the form as it arrives when its sender was cut off in the middle of its

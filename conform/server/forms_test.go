@@ -42,7 +42,17 @@ func TestForms(t *testing.T) {
 			schema:    `{"type":"object","required":["file"],"properties":{"file":{"type":"string","contentMediaType":"application/octet-stream"},"n":{"type":"number"}}}`,
 			want:      map[string]string{"file": "check"}, without: "file", wrong: "n",
 		},
-		"a picture":        {mediaType: contract.Multipart, schema: `{"type":"object","required":["p"],"properties":{"p":{"type":"string","contentMediaType":"image/png"}}}`},
+		"a picture": {mediaType: contract.Multipart, schema: `{"type":"object","required":["p"],"properties":{"p":{"type":"string","contentMediaType":"image/png"}}}`},
+		"several files": {
+			mediaType: contract.Multipart,
+			schema:    `{"type":"object","required":["file"],"properties":{"file":{"type":"array","minItems":2,"items":{"type":"string","format":"binary"}},"json":{"type":"string","pattern":"^[{]"}}}`,
+			want:      map[string]string{"file": "check, check"}, without: "file", wrong: "json",
+		},
+		"several values": {
+			mediaType: contract.URLEncoded,
+			schema:    `{"type":"object","required":["tag"],"properties":{"tag":{"type":"array","minItems":2,"items":{"type":"integer"}},"n":{"type":"integer"}}}`,
+			want:      map[string]string{"tag": "1, 1"}, without: "tag", wrong: "n",
+		},
 		"a list":           {mediaType: contract.Multipart, schema: `{"type":"object","required":["l"],"properties":{"l":{"type":"array"}}}`},
 		"nothing required": {mediaType: contract.URLEncoded, schema: `{"type":"object","properties":{"a":{"type":"string"}}}`},
 		"JSON":             {mediaType: "application/json", schema: `{"type":"object","required":["a"],"properties":{"a":{"type":"string"}}}`},
@@ -106,8 +116,8 @@ func read(contentType, body string) (map[string]string, error) {
 	out := map[string]string{}
 	if kind == contract.URLEncoded {
 		values, err := url.ParseQuery(body)
-		for name := range values {
-			out[name] = values.Get(name)
+		for name, all := range values {
+			out[name] = strings.Join(all, ", ")
 		}
 		return out, err
 	}
@@ -119,15 +129,19 @@ func read(contentType, body string) (map[string]string, error) {
 		out[name] = values[0]
 	}
 	for name, files := range form.File {
-		file, err := files[0].Open()
-		if err != nil {
-			return nil, err
+		texts := make([]string, len(files))
+		for i := range files {
+			file, err := files[i].Open()
+			if err != nil {
+				return nil, err
+			}
+			text := make([]byte, files[i].Size)
+			if _, err := file.Read(text); err != nil {
+				return nil, err
+			}
+			texts[i] = string(text)
 		}
-		text := make([]byte, files[0].Size)
-		if _, err := file.Read(text); err != nil {
-			return nil, err
-		}
-		out[name] = string(text)
+		out[name] = strings.Join(texts, ", ")
 	}
 	return out, nil
 }
