@@ -159,7 +159,7 @@ func (k *keyed) sniff() {
 func (x *exchange) sendBody(to int) {
 	k := x.keyed
 	if to > k.sent {
-		_, _ = x.w.Write(k.answer[k.sent:to]) //nolint:gosec // as above; a caller who is gone misses it
+		_, _ = x.w.Write(k.answer[k.sent:to]) //nolint:gosec,nolintlint // as above; a caller who is gone misses it
 		k.sent = to
 	}
 }
