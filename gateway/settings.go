@@ -90,7 +90,7 @@ type Settings struct {
 	// MaxConnections bounds callers' connections; more wait until one ends, in the
 	// system's queue. One whose head is on its way takes up to three times
 	// MaxHeader: all of them at most 3.7 GiB with both defaults. Default 20000.
-	MaxConnections int `env:"FAILWELL_MAX_CONNECTIONS" help:"Most open connections of callers; more have to wait (20000)." name:"max-connections" placeholder:"COUNT" yaml:"max_connections"`
+	MaxConnections int `env:"FAILWELL_MAX_CONNECTIONS" help:"Most open connections of callers; more have to wait (20000)." name:"max-connections" placeholder:"N" yaml:"max_connections"`
 	// TrustedProxies are addresses or CIDR ranges whose X-Forwarded-* and
 	// Forwarded headers are believed. Default none: they are dropped.
 	TrustedProxies []string `env:"FAILWELL_TRUSTED_PROXIES" help:"Addresses or ranges whose forwarding headers are believed." name:"trusted-proxies" placeholder:"CIDR" yaml:"trusted_proxies"`

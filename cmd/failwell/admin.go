@@ -19,10 +19,10 @@ import (
 
 // adminAt is the admin listener of a running gateway.
 type adminAt struct {
-	Admin      string `default:"http://127.0.0.1:8081" env:"FAILWELL_ADMIN_URL"                                                                          help:"Admin listener of a running gateway (${default})." placeholder:"URL"`
-	AdminCA    string `env:"FAILWELL_ADMIN_CA"         help:"File with the authorities for its certificate (the system's)."                              name:"admin-ca"                                          placeholder:"FILE"`
-	AdminToken string `env:"FAILWELL_ADMIN_TOKEN"      help:"A token for a gateway elsewhere; on this machine its user has one. Better in the variable." name:"admin-token"                                       placeholder:"TOKEN"`
-	Plaintext  bool   `env:"FAILWELL_ADMIN_PLAINTEXT"  help:"Let the token go to another machine unencrypted, over http://."                             name:"admin-plaintext"`
+	Admin      string `default:"http://127.0.0.1:8081" env:"FAILWELL_ADMIN_URL" group:"place"                                                                                     help:"Admin listener of a running gateway (${default})." placeholder:"URL"`
+	AdminCA    string `env:"FAILWELL_ADMIN_CA"         group:"place"            help:"File with the authorities for its certificate (the system's)."                              name:"admin-ca"                                          placeholder:"FILE"`
+	AdminToken string `env:"FAILWELL_ADMIN_TOKEN"      group:"place"            help:"A token for a gateway elsewhere; on this machine its user has one. Better in the variable." name:"admin-token"                                       placeholder:"TOKEN"`
+	Plaintext  bool   `env:"FAILWELL_ADMIN_PLAINTEXT"  group:"place"            help:"Let the token go to another machine unencrypted, over http://."                             name:"admin-plaintext"`
 }
 
 // openAdmin finds the running gateway. Its token is the one that is given, or

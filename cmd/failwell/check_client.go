@@ -16,7 +16,7 @@ type checkClientCmd struct {
 	Command []string `arg:"" help:"The program and its arguments, after --; {url} and {key} stand for where the API is and for the key." name:"command" optional:""`
 
 	Contract string        `help:"What it should obey: a built-in name or a file."                                          placeholder:"NAME|FILE"               required:"true"        short:"c"`
-	Env      []string      `help:"A variable of the program; may be given more than once."                                  placeholder:"NAME={url}"              sep:"none"             short:"e"`
+	Env      []string      `help:"A variable of the program, {url} and {key} filled in; may be given more than once."       placeholder:"NAME=VALUE"              sep:"none"             short:"e"`
 	Success  string        `help:"File with the body of an answer that succeeds; an empty JSON object when left out."       placeholder:"FILE"`
 	Key      string        `help:"The API key that the program is given; one that looks like the contract's when left out." placeholder:"KEY"`
 	Scenario []string      `help:"Play this one only; may be given more than once."                                         placeholder:"NAME"                    sep:"none"`
@@ -29,7 +29,7 @@ type checkClientCmd struct {
 func (*checkClientCmd) Help() string {
 	return `Runs a program that makes one call, again and again, against a server that fails as the contract says, and holds what it sends, and when, to
 what the contract asks of its clients. The program may be written in anything: it finds the API in {url} or FAILWELL_URL, its key in {key} or
-FAILWELL_KEY, and should end with a status other than 0 when its call has failed. It really waits, so a check takes some 20 seconds.
+FAILWELL_KEY, and should end with a status other than 0 when its call has failed. It really waits, so a check takes some 20 seconds. For example:
 
   failwell check client -c hebbrix -- python client.py {url}/v1/memories
 

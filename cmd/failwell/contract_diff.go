@@ -14,16 +14,22 @@ import (
 type contractDiffCmd struct {
 	Old      string `arg:""                                                    help:"What was promised: a built-in name, a contract or a lock file." name:"old"`
 	New      string `arg:""                                                    help:"What is to be promised: the same."                              name:"new"`
-	Format   string `default:"text"                                            enum:"text,json,markdown"                                             help:"text, json or markdown (for a pull request)."`
+	Format   string `default:"text"                                            enum:"text,json,markdown"                                             help:"text, json or markdown (for a pull request) (${default})." placeholder:"FORMAT"`
 	JSON     bool   `help:"Print JSON."`
 	ExitCode bool   `help:"End with status 1 if a change is breaking, for CI."`
 	Strict   bool   `help:"With --exit-code: risky ones count as well."`
 }
 
 func (*contractDiffCmd) Help() string {
-	return `breaking   who did as the old contract says is now refused, or does the wrong thing
-risky      who did as it says gets by, but may notice
-safe       all that was promised still holds`
+	return `Each change is one of these:
+
+  breaking   who did as the old contract says is refused, or does it wrong
+  risky      who did as it says gets by, but may notice
+  safe       all that was promised still holds
+
+For example:
+
+  failwell contract diff shop.lock.yaml shop.yaml --exit-code`
 }
 
 // Run prints what changed, worst first.

@@ -33,7 +33,7 @@ type generateCmd struct {
 // generateTo are the flags of every target.
 type generateTo struct {
 	Contract string `help:"A built-in name or a file."                                    placeholder:"NAME|FILE" required:"true" short:"c"`
-	Out      string `help:"The folder to write to; it is made."                           placeholder:"DIR"       required:"true"`
+	Out      string `help:"The folder to write to; it is made."                           placeholder:"DIR"       required:"true" short:"o"`
 	Force    bool   `help:"Replace files that somebody else wrote or changed."`
 	Check    bool   `help:"Write nothing; fail when a file is missing or not up to date."`
 	JSON     bool   `help:"Print JSON."`

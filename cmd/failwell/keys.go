@@ -25,8 +25,8 @@ type keysCmd struct {
 type keyPlace struct {
 	adminAt
 
-	Store    string `help:"The store, when no gateway runs on it: pebble:DIR, redis:// or postgres://." placeholder:"URL"`
-	Contract string `env:"FAILWELL_CONTRACT"                                                            help:"With --store: the contract that the keys are for." placeholder:"NAME|FILE" short:"c"`
+	Store    string `group:"place"           help:"The store, when no gateway runs on it: pebble:DIR, redis:// or postgres://." placeholder:"URL"`
+	Contract string `env:"FAILWELL_CONTRACT" group:"place"                                                                      help:"With --store: the contract that the keys are for." placeholder:"NAME|FILE" short:"c"`
 	JSON     bool   `help:"Print JSON."`
 }
 

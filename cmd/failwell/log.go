@@ -31,7 +31,7 @@ type logCmd struct {
 	Refused   bool   `help:"Only what a limit refused."`
 	Since     string `help:"From when on: a span such as 15m or 7d, or an instant such as 2030-01-31T10:00:00Z."  placeholder:"WHEN"`
 	Until     string `help:"Until when, likewise."                                                                placeholder:"WHEN"`
-	Limit     int    `default:"50"                                                                                help:"How many of the latest (${default})." placeholder:"COUNT"`
+	Limit     int    `default:"50"                                                                                help:"How many of the latest (${default})." placeholder:"N"`
 	Follow    bool   `help:"Go on with what comes, until Ctrl-C."                                                 short:"f"`
 }
 

@@ -83,16 +83,7 @@ func untilSignalled(ctx context.Context, signals <-chan os.Signal, exit func(int
 
 // run is the program; it returns the exit status.
 func run(ctx context.Context, args []string, c *console) int {
-	var commands cli
-	parser, err := kong.New(&commands,
-		kong.Name("failwell"),
-		kong.Description("One contract for how your API fails."),
-		kong.Writers(c.stdout, c.stderr), kong.Exit(c.exit),
-		kong.Vars{"version": version(), "states": strings.Join(server.KeyNames()[1:], ", "), "allowances": strings.Join(server.Allowances(), ", ")},
-		kong.ConfigureHelp(kong.HelpOptions{Compact: true, NoExpandSubcommands: true}),
-		kong.ShortUsageOnError(),
-		kong.BindTo(ctx, (*context.Context)(nil)), kong.Bind(c),
-	)
+	parser, err := newParser(ctx, c)
 	if err != nil {
 		c.complain(err)
 		return exitFailed
@@ -125,6 +116,20 @@ func run(ctx context.Context, args []string, c *console) int {
 	return 0
 }
 
+// newParser reads command lines. Its error is a mistake in the program.
+func newParser(ctx context.Context, c *console) (*kong.Kong, error) {
+	return kong.New(&cli{}, //nolint:wrapcheck // as above
+		kong.Name("failwell"),
+		kong.Description("One contract for how your API fails."),
+		kong.Writers(c.stdout, c.stderr), kong.Exit(c.exit),
+		kong.Vars{"version": version(), "states": strings.Join(server.KeyNames()[1:], ", "), "allowances": strings.Join(server.Allowances(), ", ")},
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true, NoExpandSubcommands: true}),
+		kong.ShortUsageOnError(),
+		kong.ExplicitGroups([]kong.Group{{Key: "place", Title: "Where:"}}),
+		kong.BindTo(ctx, (*context.Context)(nil)), kong.Bind(c),
+	)
+}
+
 var errStopped = errors.New("stopped before the end")
 
 // misused words the parser's complaint as all others are. What is missing it
@@ -146,7 +151,10 @@ func misused(err error) error {
 			names[i] = child.Name
 		}
 		err = fmt.Errorf("%s needs a command: %s", node.FullPath(), strings.Join(names, ", "))
-	case strings.HasPrefix(text, "expected"), strings.HasPrefix(text, "missing"):
+	case strings.Contains(text, "expected duration"):
+		what, _, _ := strings.Cut(text, ": time: ") // Go's own word on it
+		err, hint = errors.New(what), "write a span such as 500ms, 90s or 24h; "+hint
+	case strings.HasPrefix(text, "expected"), strings.HasPrefix(text, "missing"), strings.HasPrefix(text, "unexpected argument") && len(node.Children) == 0:
 		hint = "as in: failwell " + node.Summary() + "; " + hint
 	}
 	return hinted(err, hint)

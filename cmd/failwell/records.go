@@ -23,8 +23,8 @@ import (
 type recordPlace struct {
 	adminAt
 
-	Store    string `help:"The store, when no gateway runs on it: pebble:DIR, redis:// or postgres://." placeholder:"URL"`
-	Contract string `env:"FAILWELL_CONTRACT"                                                            help:"With --store: the contract, to explain errors by." placeholder:"NAME|FILE" short:"c"`
+	Store    string `group:"place"           help:"The store, when no gateway runs on it: pebble:DIR, redis:// or postgres://." placeholder:"URL"`
+	Contract string `env:"FAILWELL_CONTRACT" group:"place"                                                                      help:"With --store: the contract, to explain errors by." placeholder:"NAME|FILE" short:"c"`
 	JSON     bool   `help:"Print JSON."`
 }
 

@@ -27,7 +27,7 @@ type tokensCreateCmd struct {
 	adminPlace
 
 	Name    string `arg:""                                                             help:"Who bears it; the audit log shows it."`
-	Role    string `default:"read"                                                     enum:"read,operate"                          help:"What it may do: read, or operate (${default})."`
+	Role    string `default:"read"                                                     enum:"read,operate"                          help:"What it may do: read, or operate (${default})." placeholder:"ROLE"`
 	Expires string `help:"When it ends: a span such as 30d, or a date; absent: never." placeholder:"WHEN"`
 }
 
@@ -108,7 +108,7 @@ type auditCmd struct {
 	adminPlace
 	wideFlag
 
-	Limit int `default:"50" help:"How many, the latest first (${default})." placeholder:"COUNT"`
+	Limit int `default:"50" help:"How many, the latest first (${default})." placeholder:"N"`
 }
 
 // Run lists what has been changed over the admin API.
