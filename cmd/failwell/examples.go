@@ -3,6 +3,14 @@ package main
 // Examples are shown below what a command does. A test parses each of them.
 
 // Help is shown below the description.
+func (cli) Help() string {
+	return `A first look: failwell up
+
+The exit status is 0 when all went well, 1 when the work failed, 2 when the command line cannot be understood, 130 when it was stopped half way. What
+call, check and store check have besides, their help says.`
+}
+
+// Help is shown below the description.
 func (*serveCmd) Help() string {
 	return `For example:
 
