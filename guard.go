@@ -326,10 +326,13 @@ var errTimeout = errors.New("the handler did not begin its response in time")
 func (x *exchange) finished() {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	if !x.over {
-		x.adopt() // trailers
-		x.settle(nil)
+	if x.over {
+		return
 	}
+	if x.keyed == nil || !x.keyed.capturing { // those of a captured answer have been taken over, see keyed.begin
+		x.adopt() // trailers
+	}
+	x.settle(nil)
 }
 
 // silent answers for a handler that has said nothing, as net/http would.

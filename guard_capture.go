@@ -33,8 +33,8 @@ type keyed struct {
 	// the record is durable.
 	capturing bool
 	limit     int64
-	// header as it was when the response began; own are names that the guard's
-	// own errors carry.
+	// header is that of the response when it has begun, as the handler set it; own
+	// are names that the guard's own errors carry.
 	header http.Header
 	own    []string
 	answer []byte
@@ -141,10 +141,7 @@ func (x *exchange) sendHead() {
 	}
 	k.begun = true
 	k.sniff()
-	h := x.w.Header()
-	clear(h)
-	maps.Copy(h, k.header)
-	x.decorate(h, x.status)
+	x.decorate(x.w.Header(), x.status)
 	x.w.WriteHeader(x.status)
 }
 
@@ -244,9 +241,12 @@ func (x *exchange) disown(cause error) {
 
 // streams are media types of which a Flush means what it says.
 func streams(contentType string) bool {
+	if contract.IsEvents(contentType) || contract.IsLines(contentType) {
+		return true
+	}
 	mediaType, _, _ := strings.Cut(contentType, ";")
 	switch strings.ToLower(strings.TrimSpace(mediaType)) {
-	case "text/event-stream", "application/x-ndjson", "application/jsonl", "application/json-seq", "multipart/x-mixed-replace", "application/grpc":
+	case "application/json-seq", "multipart/x-mixed-replace", "application/grpc":
 		return true
 	}
 	return false
@@ -399,11 +399,11 @@ func (k *keyed) free() {
 	k.cancel(nil)
 }
 
-// begin keeps the headers of an answer that has begun. That it is a replay is
-// for nobody else to say.
+// begin takes over the headers of an answer that has begun: the handler sets others
+// by now, see exchange.adopt. That it is a replay is for nobody else to say.
 func (k *keyed) begin(x *exchange) {
 	failpoint.Hit(failpoint.Answered)
-	k.header = x.w.Header().Clone()
+	k.header = x.w.Header()
 	if name := x.guard.Contract.Idempotency.Replayed.Name; name != "" {
 		k.header.Del(name)
 	}

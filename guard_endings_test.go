@@ -71,6 +71,7 @@ func TestKeyedEndings(t *testing.T) {
 		"events":                 {flushed("text/event-stream"), 200, "gone"},
 		"lines":                  {flushed("application/x-ndjson; charset=utf-8"), 200, "gone"},
 		"too long, of a 502":     {headed(502, pieces(long+long, 1000)), 502, "unknown"},
+		"lines by another name":  {flushed("application/ndjson"), 200, "gone"},
 		"events of a 504":        {headed(504, flushed("text/event-stream"), "Content-Type", "text/event-stream"), 504, "unknown"},
 		"too long, of a 429":     {headed(429, pieces(long+long, 1000)), 429, again},
 		"flushed, and soon over": {flushed("application/json"), 200, ""},

@@ -209,4 +209,9 @@ func (s scope) hold() string { return "key/" + s.hash }
 var slotEscapes = strings.NewReplacer("%", "%25", "{", "%7B", "}", "%7D")
 
 // accountSlot is an account's id as a hash tag (Redis cluster specification).
-func accountSlot(account string) string { return "{" + slotEscapes.Replace(account) + "}" }
+func accountSlot(account string) string {
+	if strings.ContainsAny(account, "%{}") {
+		account = slotEscapes.Replace(account)
+	}
+	return "{" + account + "}"
+}

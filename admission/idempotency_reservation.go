@@ -176,16 +176,16 @@ func (r *Reservation) end(ctx context.Context, before, after failpoint.Point, ch
 // write puts the record into the store. A write of which it is not known whether
 // it happened is found again by the owner and the turn that are in the record.
 func (r *Reservation) write(ctx context.Context, limit time.Duration) error {
-	until := time.Now().Add(limit)
-	r.kept.age = time.Since(r.begun)
+	began := time.Now()
+	until := began.Add(limit)
+	r.kept.age = began.Sub(r.begun)
 	ttl := r.kept.keep
 	if r.kept.state == stateReleased {
 		ttl = min(ttl, releasedFor)
 	}
 	value := r.kept.encode()
-	for {
-		began := time.Now()
-		version, err := r.c.swap(ctx, r.key, r.version, value, ttl, time.Until(until))
+	for ; ; began = time.Now() {
+		version, err := r.c.swap(ctx, r.key, r.version, value, ttl, until.Sub(began))
 		switch {
 		case err == nil:
 			r.version, r.fresh = version, began
