@@ -47,48 +47,94 @@ func (s *Store) cleanSometimes(ctx context.Context) {
 // none is lost between the two.
 func (s *Store) clean(now int64) (err error) {
 	defer rescue(&err, s.fail)
-	from := s.due.Swap(math.MaxInt64)
-	next := from // as long as the index was not read
+	c := cleaner{Store: s, now: now, left: cleanMax, next: math.MaxInt64}
+	c.from = s.due.Swap(math.MaxInt64)
+	next := c.from // as long as the index was not read
 	defer func() { s.lowerDue(next) }()
-	it, err := s.db.NewIter(&pebble.IterOptions{
-		LowerBound: expiryKey(from, ""),
-		UpperBound: []byte{spaceExpiry + 1},
-	})
+	if err := errors.Join(c.walk(spaceDues, c.together), c.walk(spaceExpiry, c.single)); err != nil {
+		return err
+	}
+	next = c.next
+	return nil
+}
+
+// cleaner is one bounded walk over the index.
+type cleaner struct {
+	*Store
+	// from is where the index begins, now what is due.
+	from, now int64
+	// left is how many records may still be reclaimed.
+	left int
+	// next is the earliest instant that is left.
+	next int64
+}
+
+// walk calls reclaim with what is due in one space of the index, until that says
+// that it has to stay for want of time.
+func (c *cleaner) walk(space byte, reclaim func(key, value []byte, at int64) (stays bool, err error)) (err error) {
+	it, err := c.db.NewIter(&pebble.IterOptions{LowerBound: appendDue(nil, space, c.from), UpperBound: []byte{space + 1}})
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, it.Close()) }()
-	skipped := int64(math.MaxInt64)
-	done := 0
 	for valid := it.First(); valid; valid = it.Next() {
-		at, key, ok := splitExpiryKey(it.Key())
+		at, ok := splitDue(it.Key())
 		if !ok {
 			return errShortRecord
 		}
-		if at > now || done == cleanMax {
-			next = min(skipped, at)
+		if at > c.now || c.left <= 0 {
+			c.next = min(c.next, at)
 			return nil
 		}
-		done++
-		busy, err := s.reclaim(key, at)
+		value, err := it.ValueAndErr()
 		if err != nil {
 			return err
 		}
-		if busy {
-			skipped = min(skipped, at)
+		stays, err := reclaim(it.Key(), value, at)
+		if err != nil {
+			return err
+		}
+		if stays {
+			c.next = min(c.next, at)
 		}
 	}
-	if err := it.Error(); err != nil {
-		return err
-	}
-	next = skipped
-	return nil
+	return it.Error()
 }
 
-// reclaim removes one record that the index says is due, unless its key is in
-// use, which is not worth a wait. It needs no sync: after a crash the record is
-// there again and as expired as before.
-func (s *Store) reclaim(key string, at int64) (busy bool, err error) {
+// single reclaims the record of an entry.
+func (c *cleaner) single(key, _ []byte, at int64) (stays bool, err error) {
+	c.left--
+	return c.reclaim(string(key[dueSize:]), at, key)
+}
+
+// together reclaims the records of an entry, which goes when none of them needs it
+// any more. It is not begun with what cannot be done at once.
+func (c *cleaner) together(key, value []byte, at int64) (stays bool, err error) {
+	keys, err := dueKeys(value)
+	if err != nil {
+		return false, err
+	}
+	if c.left -= len(keys); c.left < 0 {
+		return true, nil
+	}
+	for _, k := range keys {
+		busy, err := c.reclaim(k, at, nil)
+		if err != nil {
+			return false, err
+		}
+		stays = stays || busy
+	}
+	if stays {
+		return true, nil
+	}
+	b := c.db.NewBatch()
+	return false, c.commit(b, b.Delete(key, nil), pebble.NoSync)
+}
+
+// reclaim removes one record that the index says is due, and the entry that says
+// so if it is its own, unless the key is in use, which is not worth a wait. It
+// needs no sync: after a crash the record is there again and as expired as before.
+func (s *Store) reclaim(key string, at int64, entry []byte) (busy bool, err error) {
 	stripe := s.stripe(key)
 	if !stripe.TryLock() {
 		return true, nil
@@ -98,11 +144,19 @@ func (s *Store) reclaim(key string, at int64) (busy bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	if h.version == 0 || due(h.deadline) != at {
-		return false, nil // rewritten since the index was read
+	gone := h.version == 0 || due(h.deadline) != at // or rewritten since the index was read
+	if gone && entry == nil {
+		return false, nil
 	}
-	stripe.forget()
-	return false, s.erase(key, h.deadline, pebble.NoSync)
+	b := s.db.NewBatch()
+	if entry != nil {
+		err = b.Delete(entry, nil)
+	}
+	if !gone {
+		stripe.forget()
+		err = errors.Join(err, b.Delete(recordKey(key), nil))
+	}
+	return false, s.commit(b, err, pebble.NoSync)
 }
 
 func (s *Store) lowerDue(to int64) {

@@ -1,6 +1,7 @@
 package pebblestore
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"testing"
@@ -12,25 +13,67 @@ import (
 	"github.com/failwell/failwell/store"
 )
 
-// held counts what is physically there.
-func (s *Store) held(t *testing.T) (records, deadlines int) {
+// held counts what is physically there: records, and those that the index finds.
+// These are all that have a deadline; some entries may be out of date.
+func (s *Store) held(t *testing.T) (records, found int) {
 	t.Helper()
-	it, err := s.db.NewIter(&pebble.IterOptions{})
+	deadlines, index := map[string]int64{}, map[string]bool{}
+	expiring := 0
+	s.walkAll(t, spaceRecord, func(key, value []byte) {
+		h, _, err := splitRecord(value)
+		if err != nil {
+			t.Fatal(err)
+		}
+		deadlines[string(key[1:])] = due(h.deadline)
+		if h.deadline != 0 {
+			expiring++
+		}
+	})
+	s.walkAll(t, spaceExpiry, func(key, _ []byte) {
+		at, _ := splitDue(key)
+		if deadlines[string(key[dueSize:])] == at {
+			index[string(key[dueSize:])] = true
+		}
+	})
+	s.walkAll(t, spaceDues, func(key, value []byte) {
+		at, _ := splitDue(key)
+		keys, err := dueKeys(value)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, k := range keys {
+			if deadlines[k] == at {
+				index[k] = true
+			}
+		}
+	})
+	if len(index) != expiring {
+		t.Errorf("the index finds %d of %d records", len(index), expiring)
+	}
+	return len(deadlines), len(index)
+}
+
+// indexed counts the entries of the index.
+func (s *Store) indexed(t *testing.T) (n int) {
+	t.Helper()
+	for _, space := range []byte{spaceExpiry, spaceDues} {
+		s.walkAll(t, space, func(_, _ []byte) { n++ })
+	}
+	return n
+}
+
+func (s *Store) walkAll(t *testing.T, space byte, visit func(key, value []byte)) {
+	t.Helper()
+	it, err := s.db.NewIter(&pebble.IterOptions{LowerBound: []byte{space}, UpperBound: []byte{space + 1}})
 	if err != nil {
 		t.Fatal(err)
 	}
 	for valid := it.First(); valid; valid = it.Next() {
-		switch it.Key()[0] {
-		case spaceRecord:
-			records++
-		case spaceExpiry:
-			deadlines++
-		}
+		visit(it.Key(), it.Value())
 	}
 	if err := it.Close(); err != nil {
 		t.Fatal(err)
 	}
-	return records, deadlines
 }
 
 // Writes on another key reclaim what has expired, no more than cleanMax at a
@@ -97,13 +140,14 @@ func TestReclaims(t *testing.T) {
 	expect(n / 2)
 	now = now.Add(time.Hour)
 	expect(0)
-	for range 2 * cleanEvery {
+	now = now.Add(time.Hour) // what the first deadlines have left
+	for range n*cleanEvery/cleanMax + 2*cleanEvery {
 		if v, err = s.Swap(t.Context(), "other", v, nil, 0); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if due := s.due.Load(); due != math.MaxInt64 {
-		t.Errorf("an empty index is looked at from %d on", due)
+	if due, n := s.due.Load(), s.indexed(t); due != math.MaxInt64 || n != 0 {
+		t.Errorf("an index with %d entries is looked at from %d on", n, due)
 	}
 	if err := s.Close(); err != nil {
 		t.Error(err)
@@ -159,7 +203,7 @@ func TestReclaimSparesTheRewritten(t *testing.T) {
 	if _, err := s.Swap(t.Context(), "k", v, nil, time.Minute); err != nil {
 		t.Fatal(err)
 	}
-	if busy, err := s.reclaim("k", due); busy || err != nil {
+	if busy, err := s.reclaim("k", due, nil); busy || err != nil {
 		t.Fatal(busy, err)
 	}
 	if _, err := s.Get(t.Context(), "k"); err != nil {
@@ -182,6 +226,44 @@ func TestReclaimSparesTheRewritten(t *testing.T) {
 	}
 	if err := s.Close(); err != nil {
 		t.Error(err)
+	}
+}
+
+// Records that share an entry of the index do so until the last of them is
+// reclaimed: one that is in use keeps it.
+func TestReclaimSparesTheBusy(t *testing.T) {
+	t.Parallel()
+	now := time.Unix(1_000_000, 0)
+	s, err := open(vfs.NewMem(), "/data", Options{Clock: func() time.Time { return now }, ReserveBytes: -1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	g := group{batch: s.db.NewBatch()}
+	for i, key := range []string{"a", "b", "c"} {
+		after := header{store.Version(i + 1), now.Add(time.Second).UnixMilli()}
+		g.put(&pending{known: &lastHeader{key, after}}, key, header{}, after, nil, 1)
+	}
+	if err := errors.Join(s.applyGroup(&g), s.syncGroup(&g)); err != nil {
+		t.Fatal(err)
+	}
+	if n := s.indexed(t); n != 1 {
+		t.Fatalf("%d entries of the index for records that began together", n)
+	}
+	now = now.Add(time.Minute)
+	s.due.Store(1)
+	stripe := s.stripe("b")
+	stripe.RLock()
+	err = s.clean(now.UnixMilli())
+	stripe.RUnlock()
+	if records, _ := s.held(t); err != nil || records != 1 {
+		t.Errorf("%d records are left, %v", records, err)
+	}
+	if err := s.clean(now.UnixMilli()); err != nil {
+		t.Error(err)
+	}
+	if records, _ := s.held(t); records != 0 || s.indexed(t) != 0 {
+		t.Errorf("%d records and %d entries are left", records, s.indexed(t))
 	}
 }
 

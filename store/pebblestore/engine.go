@@ -47,6 +47,7 @@ func (s *Store) Close() (err error) {
 	s.filling.Wait()
 	close(s.committer.wake)
 	<-s.committer.ended
+	s.spare.close()
 	defer rescue(&err, func(cause error) error { return fmt.Errorf("close store: %w", cause) })
 	if s.failed.Load() == nil {
 		err = s.db.Flush()
@@ -114,30 +115,4 @@ func (s *Store) commit(b *pebble.Batch, err error, how *pebble.WriteOptions) err
 		return s.fail(err)
 	}
 	return nil
-}
-
-// erase removes a record and its place in the index.
-func (s *Store) erase(key string, deadline int64, how *pebble.WriteOptions) error {
-	b := s.db.NewBatch()
-	err := errors.Join(b.Delete(recordKey(key), nil), moveDeadline(b, key, deadline, 0))
-	return s.commit(b, err, how)
-}
-
-// moveDeadline has the index of deadlines follow a record. Mostly it stays: a
-// record that is rewritten soon, for as long a life, is due with the same ones.
-func moveDeadline(b *pebble.Batch, key string, before, after int64) error {
-	before, after = due(before), due(after)
-	if before == after {
-		return nil
-	}
-	var err error
-	if before != 0 {
-		err = b.Delete(expiryKey(before, key), nil)
-	}
-	if after != 0 {
-		op := b.SetDeferred(expiryKeySize(key), 0)
-		appendExpiryKey(op.Key[:0], after, key)
-		err = errors.Join(err, op.Finish())
-	}
-	return err
 }

@@ -29,7 +29,8 @@ type committer struct {
 	mu sync.Mutex
 	// groups wait to be written, the last one takes what comes.
 	groups []*group
-	queued int // bytes
+	queued int      // bytes
+	done   []*group // of which the next ones are made
 	wake   chan struct{}
 	// applied groups are in the engine and wait for the disk.
 	applied chan *group
@@ -45,6 +46,7 @@ type group struct {
 	bytes int
 	// due is the earliest deadline in it, 0 for none.
 	due    int64
+	dues   []dues
 	writes []*pending
 }
 
@@ -88,7 +90,11 @@ func (c *committer) open(db *pebble.DB, size int) *group {
 	if n := len(c.groups); n > 0 && c.groups[n-1].bytes+size <= maxGroup {
 		return c.groups[n-1]
 	}
-	g := &group{batch: db.NewBatch()}
+	g := &group{}
+	if n := len(c.done); n > 0 {
+		g, c.done = c.done[n-1], c.done[:n-1]
+	}
+	g.batch = db.NewBatch()
 	c.groups = append(c.groups, g)
 	return g
 }
@@ -104,10 +110,25 @@ func (g *group) put(w *pending, key string, before, after header, value []byte, 
 	copy(op.Key[1:], key)
 	putHeader(op.Value, after)
 	copy(op.Value[headerSize:], value)
-	g.err = errors.Join(g.err, op.Finish(), moveDeadline(g.batch, key, before.deadline, after.deadline))
-	if at := due(after.deadline); at != 0 && (g.due == 0 || at < g.due) {
+	g.err = errors.Join(g.err, op.Finish(), g.index(key, before, after))
+}
+
+// index has the index of deadlines follow a record.
+func (g *group) index(key string, before, after header) error {
+	at := due(after.deadline)
+	if at != 0 && (g.due == 0 || at < g.due) {
 		g.due = at
 	}
+	if at == 0 || before.deadline != 0 {
+		return moveDeadline(g.batch, key, before.deadline, after.deadline)
+	}
+	n := len(g.dues)
+	if n == 0 || g.dues[n-1].at != at || g.dues[n-1].records == cleanMax {
+		g.dues = append(g.dues, dues{at: at, id: after.version})
+		n++
+	}
+	g.dues[n-1].add(key)
+	return nil
 }
 
 // wait returns when a write is durable, or ctx ends.
@@ -135,8 +156,12 @@ func (s *Store) commitGroups() {
 	for range c.wake {
 		for g := c.gathered(); g != nil; g = c.gathered() {
 			s.writing.Add(1)
+			bytes := g.bytes // it is somebody else's when it is applied
 			g.err = s.applyGroup(g)
 			c.applied <- g
+			if s.write.Sync {
+				s.spare.wrote(bytes)
+			}
 		}
 	}
 }
@@ -196,6 +221,9 @@ func (s *Store) applyGroup(g *group) (err error) {
 		return *failed
 	}
 	defer s.caught(&err)
+	for i := range g.dues {
+		g.err = errors.Join(g.err, g.dues[i].put(g.batch))
+	}
 	if g.err != nil {
 		return s.fail(g.err)
 	}
@@ -233,15 +261,21 @@ func (s *Store) finishGroup(g *group) {
 	if g.err == nil && g.due != 0 {
 		s.lowerDue(g.due)
 	}
-	c := &s.committer
-	c.mu.Lock()
-	c.queued -= g.bytes
-	c.mu.Unlock()
 	for _, w := range g.writes {
 		if w.stripe.forget(); g.err == nil {
 			w.stripe.last.Store(w.known)
 		}
 		w.stripe.Unlock()
 		w.done <- g.err
+	}
+	bytes := g.bytes
+	clear(g.writes)
+	clear(g.dues)
+	*g = group{writes: g.writes[:0], dues: g.dues[:0]}
+	c := &s.committer
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.queued -= bytes; len(c.done) < maxApplied {
+		c.done = append(c.done, g)
 	}
 }

@@ -13,12 +13,16 @@ import (
 //
 //	m NAME            one fact about the store itself
 //	r KEY             version (8 bytes), deadline (8), value: a record
-//	x DUE KEY         nothing: the index of when records are reclaimed, earliest first
+//	d DUE VERSION     keys, each after its length: the index of when records are
+//	                  reclaimed, earliest first, for those that began together; the
+//	                  version is that of one of them
+//	x DUE KEY         nothing: the same for a record whose deadline has changed
 //
 // Numbers are big-endian, so that their order is that of bytes.
 const (
 	spaceMeta   = 'm'
 	spaceRecord = 'r'
+	spaceDues   = 'd'
 	spaceExpiry = 'x'
 
 	headerSize = 16
@@ -54,22 +58,28 @@ func due(deadline int64) int64 {
 	return deadline
 }
 
-func expiryKey(due int64, key string) []byte {
-	return appendExpiryKey(make([]byte, 0, expiryKeySize(key)), due, key)
+// dueSize is the length of a space and an instant, with which a key of the index begins.
+const dueSize = 9
+
+func appendDue(b []byte, space byte, due int64) []byte {
+	return binary.BigEndian.AppendUint64(append(b, space), uint64(due))
 }
 
-func expiryKeySize(key string) int { return 9 + len(key) }
+func splitDue(b []byte) (due int64, ok bool) {
+	if len(b) <= dueSize {
+		return 0, false
+	}
+	return int64(binary.BigEndian.Uint64(b[1:])), true
+}
+
+func expiryKeySize(key string) int { return dueSize + len(key) }
 
 func appendExpiryKey(b []byte, due int64, key string) []byte {
-	b = binary.BigEndian.AppendUint64(append(b, spaceExpiry), uint64(due))
-	return append(b, key...)
+	return append(appendDue(b, spaceExpiry, due), key...)
 }
 
-func splitExpiryKey(b []byte) (due int64, key string, ok bool) {
-	if len(b) < 10 || b[0] != spaceExpiry {
-		return 0, "", false
-	}
-	return int64(binary.BigEndian.Uint64(b[1:])), string(b[9:]), true
+func expiryKey(due int64, key string) []byte {
+	return appendExpiryKey(make([]byte, 0, expiryKeySize(key)), due, key)
 }
 
 func putHeader(b []byte, h header) {

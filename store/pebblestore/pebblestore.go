@@ -38,6 +38,7 @@ type Store struct {
 	stripes   [stripeCount]stripe
 	writing   atomic.Int64 // commits that may be visible and are not yet durable
 	committer committer
+	spare     *spareLog
 	present   presence
 	hands     hands
 	readings  sync.Pool // of *reading

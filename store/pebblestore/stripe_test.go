@@ -85,9 +85,21 @@ func TestStripesMixNothingUp(t *testing.T) {
 		case 6:
 			now = now.Add(time.Duration(random.IntN(900)) * time.Millisecond)
 		}
+		if step%50 == 0 {
+			s.held(t)
+		}
 	}
-	if records, deadlines := s.held(t); records > len(keys) || deadlines > len(keys) {
-		t.Errorf("%d records and %d deadlines are held", records, deadlines)
+	if records, _ := s.held(t); records > len(keys) {
+		t.Errorf("%d records are held", records)
+	}
+	now = now.Add(time.Minute)
+	for range 3000/cleanMax + 1 {
+		if err := s.clean(now.UnixMilli()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n := s.indexed(t); n != 0 {
+		t.Errorf("%d entries are left when all is past", n)
 	}
 }
 
