@@ -176,9 +176,11 @@ func (a *admin) streamRecords(w http.ResponseWriter, r *http.Request) error {
 	out := eventWriter{w: w, control: http.NewResponseController(w)}
 	events := make(chan record.Event)
 	failed := make(chan error, 1)
+	asking := make(chan struct{})
 	ctx := r.Context()
 	go func() {
 		defer close(events)
+		close(asking)
 		for e, err := range l.Follow(ctx, q, after) {
 			if err != nil {
 				failed <- err
@@ -193,6 +195,7 @@ func (a *admin) streamRecords(w http.ResponseWriter, r *http.Request) error {
 	}()
 	beat := time.NewTicker(heartbeat)
 	defer beat.Stop()
+	<-asking // on a busy machine that alone may take longer than beginStream
 	begin := time.NewTimer(beginStream)
 	defer begin.Stop()
 	for {

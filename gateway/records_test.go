@@ -168,7 +168,7 @@ func TestRecordsStream(t *testing.T) {
 	// 128 at most, of which one is here already; it may be connecting anew, and the
 	// first may not have been missed yet.
 	if n := len(refused); n < 2 || n > 4 {
-		t.Errorf("%d streams were refused", n)
+		t.Fatalf("%d streams were refused", n)
 	}
 	var busy *failwell.Error
 	if err := <-refused; !errors.As(err, &busy) || busy.Status != http.StatusServiceUnavailable || !busy.HasRetryAfter {
