@@ -113,7 +113,7 @@ func (x *exchange) capture(p []byte) (int, error) {
 	case k.flowing:
 		x.sendBody(len(k.answer) - 1)
 	case len(k.answer) > heldWhole:
-		x.sendHead()
+		x.sendHeadAhead()
 		x.sendBody(len(k.answer) - len(p))
 	}
 	return len(p), nil
@@ -143,6 +143,16 @@ func (x *exchange) sendHead() {
 	k.sniff()
 	x.decorate(x.w.Header(), x.status)
 	x.w.WriteHeader(x.status)
+}
+
+// sendHeadAhead sends the head of an answer of which the record is still to be
+// made: without what the guard adds, since a replay has its own.
+func (x *exchange) sendHeadAhead() {
+	if k := x.keyed; !k.begun {
+		k.sniff()
+		k.header = k.header.Clone()
+		x.sendHead()
+	}
 }
 
 // sniff names the type of a body that has none, as net/http would.
@@ -283,7 +293,7 @@ func (x *exchange) flow() bool {
 		return x.bury()
 	}
 	k.flowing = true
-	x.sendHead()
+	x.sendHeadAhead()
 	x.sendBody(len(k.answer) - 1)
 	return true
 }

@@ -2,6 +2,7 @@ package failwell_test
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -152,6 +153,27 @@ func TestSpellingsOfAPath(t *testing.T) {
 		resp, text := x.serve(http.MethodPost, path, strings.NewReader("5"), "Idempotency-Key", "k")
 		if resp.StatusCode != 200 || text != "paid" || x.worked.Load() != 1 {
 			t.Errorf("%s: %d %q, worked %d times", path, resp.StatusCode, text, x.worked.Load())
+		}
+	}
+}
+
+// TestGuardsOwnHeadersAreNotKept: what the guard adds to an answer is not in its
+// record, also where the head has gone out before that is made.
+func TestGuardsOwnHeadersAreNotKept(t *testing.T) {
+	t.Parallel()
+	for _, length := range []int{10, 40 << 10} {
+		x := newTill(t, func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("X-Kept", "a")
+			for range length / 10 {
+				io.WriteString(w, "0123456789")
+			}
+		}, "headers: [X-Kept]", "headers: [X-Kept, X-Process-Time]")
+		if resp, _ := x.pay("k", "5"); resp.Header.Get("X-Process-Time") == "" {
+			t.Fatalf("%d bytes: the guard adds nothing", length)
+		}
+		page, err := x.Admission.Store.Scan(t.Context(), "idempotency/", "", 2)
+		if err != nil || len(page) != 1 || !bytes.Contains(page[0].Value, []byte("X-Kept")) || bytes.Contains(page[0].Value, []byte("X-Process-Time")) {
+			t.Errorf("%d bytes: %d records, %v, or other headers than X-Kept", length, len(page), err)
 		}
 	}
 }

@@ -108,13 +108,15 @@ func (c *cleaner) single(key, _ []byte, at int64) (stays bool, err error) {
 }
 
 // together reclaims the records of an entry, which goes when none of them needs it
-// any more. It is not begun with what cannot be done at once.
+// any more. It is not begun with less left than it takes, unless that is all there
+// ever is.
 func (c *cleaner) together(key, value []byte, at int64) (stays bool, err error) {
 	keys, err := dueKeys(value)
 	if err != nil {
 		return false, err
 	}
-	if c.left -= len(keys); c.left < 0 {
+	whole := c.left == cleanMax
+	if c.left -= len(keys); c.left < 0 && !whole {
 		return true, nil
 	}
 	for _, k := range keys {

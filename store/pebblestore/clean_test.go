@@ -76,6 +76,21 @@ func (s *Store) walkAll(t *testing.T, space byte, visit func(key, value []byte))
 	}
 }
 
+// openAt opens a store in memory, whose clock shows now, until the test ends.
+func openAt(t *testing.T, now *time.Time) *Store {
+	t.Helper()
+	s, err := open(vfs.NewMem(), "/data", Options{Clock: func() time.Time { return *now }, ReserveBytes: -1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return s
+}
+
 // Writes on another key reclaim what has expired, no more than cleanMax at a
 // time, also after a restart.
 func TestReclaims(t *testing.T) {
@@ -159,13 +174,11 @@ func TestReclaims(t *testing.T) {
 func TestReclaimsAfterClockWentBack(t *testing.T) {
 	t.Parallel()
 	now := time.Unix(2_000_000, 0)
-	s, err := open(vfs.NewMem(), "/data", Options{Clock: func() time.Time { return now }, ReserveBytes: -1})
-	if err != nil {
-		t.Fatal(err)
-	}
+	s := openAt(t, &now)
 	var v store.Version
 	churn := func() {
 		for range 2 * cleanEvery {
+			var err error
 			if v, err = s.Swap(t.Context(), "other", v, nil, 0); err != nil {
 				t.Fatal(err)
 			}
@@ -182,19 +195,13 @@ func TestReclaimsAfterClockWentBack(t *testing.T) {
 			t.Errorf("after %v: %d records, %d deadlines", step, records, deadlines)
 		}
 	}
-	if err := s.Close(); err != nil {
-		t.Error(err)
-	}
 }
 
 // A record that is rewritten after the index was read stays.
 func TestReclaimSparesTheRewritten(t *testing.T) {
 	t.Parallel()
 	now := time.Unix(1_000_000, 0)
-	s, err := open(vfs.NewMem(), "/data", Options{Clock: func() time.Time { return now }, ReserveBytes: -1})
-	if err != nil {
-		t.Fatal(err)
-	}
+	s := openAt(t, &now)
 	v, err := s.Swap(t.Context(), "k", 0, nil, time.Second)
 	if err != nil {
 		t.Fatal(err)
@@ -224,9 +231,6 @@ func TestReclaimSparesTheRewritten(t *testing.T) {
 	if records, deadlines := s.held(t); records != 0 || deadlines != 0 {
 		t.Errorf("%d records, %d deadlines are left", records, deadlines)
 	}
-	if err := s.Close(); err != nil {
-		t.Error(err)
-	}
 }
 
 // Records that share an entry of the index do so until the last of them is
@@ -234,11 +238,7 @@ func TestReclaimSparesTheRewritten(t *testing.T) {
 func TestReclaimSparesTheBusy(t *testing.T) {
 	t.Parallel()
 	now := time.Unix(1_000_000, 0)
-	s, err := open(vfs.NewMem(), "/data", Options{Clock: func() time.Time { return now }, ReserveBytes: -1})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer s.Close()
+	s := openAt(t, &now)
 	g := group{batch: s.db.NewBatch()}
 	for i, key := range []string{"a", "b", "c"} {
 		after := header{store.Version(i + 1), now.Add(time.Second).UnixMilli()}
@@ -254,7 +254,7 @@ func TestReclaimSparesTheBusy(t *testing.T) {
 	s.due.Store(1)
 	stripe := s.stripe("b")
 	stripe.RLock()
-	err = s.clean(now.UnixMilli())
+	err := s.clean(now.UnixMilli())
 	stripe.RUnlock()
 	if records, _ := s.held(t); err != nil || records != 1 {
 		t.Errorf("%d records are left, %v", records, err)
@@ -267,15 +267,39 @@ func TestReclaimSparesTheBusy(t *testing.T) {
 	}
 }
 
+// An entry that another version made longer than one walk takes does not stay for
+// ever.
+func TestReclaimsLongEntries(t *testing.T) {
+	t.Parallel()
+	now := time.Unix(1_000_000, 0)
+	s := openAt(t, &now)
+	if _, err := s.Swap(t.Context(), "short", 0, nil, time.Second); err != nil {
+		t.Fatal(err)
+	}
+	long := dues{at: now.Add(2 * time.Second).UnixMilli(), id: 1}
+	b := s.db.NewBatch()
+	for i := range 2 * cleanMax {
+		long.add(fmt.Sprint("k", i))
+	}
+	if err := s.commit(b, long.put(b), pebble.Sync); err != nil {
+		t.Fatal(err)
+	}
+	now = now.Add(time.Minute)
+	for _, left := range []int{1, 0} {
+		if err := s.clean(now.UnixMilli()); err != nil {
+			t.Fatal(err)
+		}
+		if n := s.indexed(t); n != left {
+			t.Errorf("%d entries are left, want %d", n, left)
+		}
+	}
+}
+
 // A record that is restored over an expired one takes its place in the index.
 func TestRestoreLeavesNoDeadlineBehind(t *testing.T) {
 	t.Parallel()
 	now := time.Unix(1_000_000, 0)
-	s, err := open(vfs.NewMem(), "/data", Options{Clock: func() time.Time { return now }, ReserveBytes: -1})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer s.Close()
+	s := openAt(t, &now)
 	if _, err := s.Swap(t.Context(), "k", 0, nil, time.Second); err != nil {
 		t.Fatal(err)
 	}

@@ -53,13 +53,10 @@ func TestAbsentKeysReadNothing(t *testing.T) {
 func TestReclaimsWithinASecond(t *testing.T) {
 	t.Parallel()
 	now := time.UnixMilli(1_000_000_250)
-	s, err := open(vfs.NewMem(), "/data", Options{Clock: func() time.Time { return now }, ReserveBytes: -1})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer s.Close()
+	s := openAt(t, &now)
 	var v store.Version
 	for _, ttl := range []time.Duration{1700 * time.Millisecond, 1749 * time.Millisecond, 1750 * time.Millisecond, 200 * time.Millisecond, 1600 * time.Millisecond} {
+		var err error
 		if v, err = s.Swap(t.Context(), "k", v, nil, ttl); err != nil {
 			t.Fatal(err)
 		}

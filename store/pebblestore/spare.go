@@ -47,7 +47,7 @@ type spareState int
 
 const (
 	spareWanted spareState = iota
-	spareMade
+	spareMaking
 	spareReady
 	spareClosed
 )
@@ -101,7 +101,7 @@ func (l *spareLog) wrote(bytes int) {
 	if l.state != spareWanted || l.written < spareAfter {
 		return
 	}
-	l.written, l.state = 0, spareMade
+	l.written, l.state = 0, spareMaking
 	l.making.Go(l.make)
 }
 
@@ -116,10 +116,10 @@ func (l *spareLog) make() {
 	case err != nil:
 		_ = l.Remove(l.path()) // or at the next start
 		l.written = -memTableBytes
-		if l.state == spareMade {
+		if l.state == spareMaking {
 			l.state = spareWanted
 		}
-	case l.state == spareMade:
+	case l.state == spareMaking:
 		l.state = spareReady
 	}
 }

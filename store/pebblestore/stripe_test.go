@@ -7,8 +7,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/cockroachdb/pebble/v2/vfs"
-
 	"github.com/failwell/failwell/store"
 )
 
@@ -17,11 +15,7 @@ import (
 func TestStripesMixNothingUp(t *testing.T) {
 	t.Parallel()
 	now := time.Unix(1_000_000, 0)
-	s, err := open(vfs.NewMem(), "/data", Options{Clock: func() time.Time { return now }, ReserveBytes: -1})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer s.Close()
+	s := openAt(t, &now)
 	keys := []string{"first"}
 	for i := 0; len(keys) < 3; i++ {
 		if key := fmt.Sprint("key ", i); s.stripe(key) == s.stripe("first") {
@@ -107,11 +101,7 @@ func TestStripesMixNothingUp(t *testing.T) {
 func TestReclaimedIsForgotten(t *testing.T) {
 	t.Parallel()
 	now := time.Unix(1_000_000, 0)
-	s, err := open(vfs.NewMem(), "/data", Options{Clock: func() time.Time { return now }, ReserveBytes: -1})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer s.Close()
+	s := openAt(t, &now)
 	if _, err := s.Swap(t.Context(), "k", 0, nil, time.Second); err != nil {
 		t.Fatal(err)
 	}
